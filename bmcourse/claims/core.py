@@ -1,0 +1,218 @@
+"""A claim is an experiment: a function that measures an effect for a seed, and the least effect that would bear it out.
+
+The evidence is kept in data/claims.json with a hash of the experiment's code. Code that changed makes it stale.
+"""
+
+import argparse
+import ast
+import hashlib
+import importlib
+import inspect
+import json
+import os
+import pathlib
+import pkgutil
+import sys
+import textwrap
+from dataclasses import dataclass
+
+EVIDENCE = pathlib.Path(__file__).parents[2] / "data" / "claims.json"
+SEEDS = 5
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`measure(seed)` gives the effect in `unit`; a seed bears the claim out when its effect is at least `at_least`.
+
+    A `belief` is what people say; the course shows what it measured, whether or not that bears it out.
+    """
+
+    statement: str
+    unit: str
+    at_least: float
+    measure: callable
+    belief: bool = False
+
+    @property
+    def name(self):
+        return self.measure.__name__
+
+
+def claim(statement, unit, at_least=0.0, belief=False):
+    """Turn the function below it, `measure(seed) -> float`, into a claim of that name."""
+    return lambda measure: Claim(statement, unit, at_least, measure, belief)
+
+
+def find_all():
+    """Every claim of the course by its name, lesson by lesson."""
+    found = {}
+    for module in pkgutil.iter_modules([str(pathlib.Path(__file__).parent)]):
+        if module.name != "core":
+            lesson = importlib.import_module(f"bmcourse.claims.{module.name}")
+            found |= {c.name: c for c in vars(lesson).values() if isinstance(c, Claim)}
+    return found
+
+
+# ---------------------------------------------------------------- evidence
+
+
+def evidence():
+    """What has been measured: {name: {"experiment": hash, "effects": [one per seed]}}."""
+    return json.loads(EVIDENCE.read_text()) if EVIDENCE.exists() else {}
+
+
+def is_stale(a_claim, measured):
+    """True when the claim was never measured, or its experiment has changed since."""
+    return measured.get(a_claim.name, {}).get("experiment") != fingerprint(a_claim.measure)
+
+
+def fingerprint(function):
+    """A hash of the function's code and of all code and constants of the course that it uses; no comment counts."""
+    parts = []
+    todo, seen = [inspect.unwrap(function)], set()
+    while todo:
+        thing = todo.pop()
+        if thing in seen:
+            continue
+        seen.add(thing)
+        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+        tree.body[0].decorator_list = []  # a claim's wording may change; what is measured may not
+        parts.append(ast.unparse(without_docstrings(tree)))
+        for name, used in _named_in(tree, vars(sys.modules[thing.__module__])):
+            if isinstance(used, int | float | str | tuple):
+                parts.append(f"{name} = {used!r}")
+            elif _is_ours(used):
+                todo.append(used)
+    return hashlib.sha256("\n".join(sorted(set(parts))).encode()).hexdigest()[:16]
+
+
+def _named_in(tree, namespace):
+    """What `tree` names from its module, as `name` or as `module.name`: pairs of the name and the thing."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in namespace:
+            yield node.id, inspect.unwrap(namespace[node.id])
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in namespace:
+            yield node.attr, inspect.unwrap(getattr(namespace[node.value.id], node.attr, None))
+
+
+def _is_ours(thing):
+    is_code = inspect.isfunction(thing) or inspect.isclass(thing)
+    return is_code and thing.__module__.startswith("bmcourse.")
+
+
+def without_docstrings(tree):
+    """`tree` with every docstring taken out, in place."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and _is_text(body[0].value):
+            node.body = body[1:] or [ast.Pass()]
+    return tree
+
+
+def _is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+# ---------------------------------------------------------------- verdicts
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The mean effect over seeds, its 95 % interval (Student's t), and how many seeds bear the claim out."""
+
+    mean: float
+    low: float
+    high: float
+    bearing: int
+    seeds: int
+    holds: bool
+
+
+def judge(effects, at_least):
+    """A claim holds when the interval of its mean lies at or above `at_least`, and so do four of five seeds."""
+    from scipy import stats
+
+    count, mean = len(effects), sum(effects) / len(effects)
+    reach = float(stats.t.ppf(0.975, count - 1) * stats.sem(effects))
+    bearing = sum(effect >= at_least for effect in effects)
+    holds = mean - reach >= at_least and bearing >= 0.8 * count
+    return Verdict(mean, mean - reach, mean + reach, bearing, count, holds)
+
+
+def text(a_claim, measured):
+    """The claim and its evidence in four lines."""
+    if a_claim.name not in measured:
+        return f"{a_claim.statement}\nNot measured yet. Run: python -m bmcourse claims {a_claim.name}"
+    verdict = judge(measured[a_claim.name]["effects"], a_claim.at_least)
+    says = "People say" if a_claim.belief else "Claim"
+    return "\n".join(
+        [
+            f"{says}: {a_claim.statement}",
+            f"Measured: {verdict.mean:.2f} {a_claim.unit} (95 % interval {verdict.low:.2f} to {verdict.high:.2f}).",
+            f"Seeds that bear it out: {verdict.bearing} of {verdict.seeds}. "
+            f"{'It holds here.' if verdict.holds else 'It does NOT hold here.'}",
+            f"What would refute it: an interval reaching below {a_claim.at_least:g}, or fewer than four of five seeds.",
+        ]
+    )
+
+
+def show(name):
+    """Print the claim and its evidence, and draw one dot a seed."""
+    claims, measured = find_all(), evidence()
+    if name not in claims:
+        raise ValueError(f"There is no claim {name!r}. The claims are: {', '.join(sorted(claims))}.")
+    print(text(claims[name], measured))
+    if name in measured:
+        _draw(claims[name], measured[name]["effects"])
+
+
+def _draw(a_claim, effects):
+    from bmcourse import plots
+
+    verdict = judge(effects, a_claim.at_least)
+    fig, ax = plots.figure(6.4, 1.1)
+    ax.axvline(a_claim.at_least, color=plots.BLACK, ls="--", lw=1)
+    ax.plot([verdict.low, verdict.high], [0, 0], color=plots.SKY, lw=8, alpha=0.5, solid_capstyle="butt")
+    ax.plot(effects, [0] * len(effects), "o", color=plots.BLUE, alpha=0.7)
+    ax.plot(verdict.mean, 0, "|", color=plots.BLACK, ms=18)
+    ax.set(yticks=[], xlabel=f"{a_claim.unit}   (one dot a seed, band: 95 % interval, dashed: what the claim needs)")
+    ax.xaxis.label.set_size(8)
+    plots.show(
+        fig,
+        f"{verdict.seeds} seeds, one dot each, from {min(effects):.2f} to {max(effects):.2f}; "
+        f"the claim needs at least {a_claim.at_least:g}.",
+    )
+
+
+# ---------------------------------------------------------------- python -m bmcourse claims
+
+
+def main(argv):
+    """Measure the claims named, or all whose evidence is missing or stale; print what holds. Returns an exit status."""
+    parser = argparse.ArgumentParser(prog="python -m bmcourse claims", description="Measure the course's claims.")
+    parser.add_argument("names", nargs="*", help="claims to measure again (default: missing and stale ones)")
+    names = parser.parse_args(argv).names
+    claims = find_all()
+    unknown = sorted(set(names) - set(claims))
+    if unknown:
+        print(f"There is no claim {unknown[0]!r}. The claims are: {', '.join(sorted(claims))}.")
+        return 2
+    todo = [claims[name] for name in names] or [c for c in claims.values() if is_stale(c, evidence())]
+    for number, a_claim in enumerate(todo, 1):
+        _measure(a_claim, f"[{number}/{len(todo)}]")
+    for a_claim in claims.values():
+        print(f"\n{a_claim.name}\n{textwrap.indent(text(a_claim, evidence()), '  ')}")
+    return 0
+
+
+def _measure(a_claim, prefix):
+    effects = []
+    for seed in range(SEEDS):
+        print(f"\r{prefix} {a_claim.name}: seed {seed + 1} of {SEEDS}", end="", flush=True)
+        effects.append(round(float(a_claim.measure(seed)), 4))
+    print()
+    measured = evidence()
+    measured[a_claim.name] = {"experiment": fingerprint(a_claim.measure), "effects": effects}
+    unfinished = EVIDENCE.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(measured, indent=1, sort_keys=True) + "\n")
+    os.replace(unfinished, EVIDENCE)

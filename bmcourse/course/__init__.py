@@ -1,0 +1,1 @@
+"""The course as a program: set-up, notebooks, doctor, benchmark."""

@@ -1,0 +1,260 @@
+"""Judge one answer: run it on every case, compare with what is right, and find the sentence that helps."""
+
+import html
+import inspect
+import traceback
+from dataclasses import asdict, dataclass
+
+from bmcourse.exercises import sandbox
+from bmcourse.exercises.compare import clipped, difference, short, snapshot, unchanged
+
+PASSED, FAILED, OPEN = "✓", "✗", "○"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgment of one answer: a mark, a sentence, and labelled lines that show where it went wrong."""
+
+    mark: str
+    name: str
+    message: str
+    rows: tuple | list = ()
+
+    def text(self):
+        """The verdict as plain text."""
+        rows = [f"  {label:<9} {line}" for label, line in self._labelled()]
+        return "\n".join([f"{self.mark} {self.name}: {self.message}", *rows])
+
+    def html(self):
+        """The verdict with a colour at its edge; ink and paper stay the theme's own."""
+        from bmcourse.plots import BLUE, GREEN, RED
+
+        colour = {PASSED: GREEN, FAILED: RED, OPEN: BLUE}[self.mark]
+        rows = "\n".join(f"{label:<9} {line}" for label, line in self._labelled())
+        table = f'<pre style="margin:4px 0 0;white-space:pre-wrap">{html.escape(rows)}</pre>' if rows else ""
+        head = f"<b>{self.mark} {html.escape(self.name)}</b>: {html.escape(self.message)}"
+        return f'<div style="border-left:5px solid {colour};padding:2px 0 2px 10px">{head}{table}</div>'
+
+    def _labelled(self):
+        """The rows line by line, the label on the first line of each."""
+        for label, content in self.rows:
+            for number, line in enumerate(content.splitlines()):
+                yield ("" if number else label), line
+
+
+def sandboxed(exercise, answer, fork=None):
+    """The verdict on `answer`, judged in a child process."""
+    ended = sandbox.call(_assess_to_dict, exercise, answer, seconds=exercise.seconds, fork=fork)
+    if ended.how == "raised":
+        raise RuntimeError(f"The exercise {exercise.name} itself is broken, your answer is not:\n{ended.value}")
+    verdict = Verdict(**ended.value) if ended.how == "returned" else _unfinished(exercise, ended)
+    if verdict.mark == OPEN or not ended.printed.strip():
+        return verdict
+    printed = clipped("\n".join(ended.printed.strip().splitlines()[:10]), 500)
+    return Verdict(verdict.mark, verdict.name, verdict.message, [*verdict.rows, ("printed", printed)])
+
+
+def _unfinished(exercise, ended):
+    if ended.how == "unsent":
+        message = (
+            f"Your code uses something that cannot be copied to the process that checks it ({ended.value}). "
+            "Let it use its arguments only."
+        )
+    elif ended.how == "timeout":
+        message = f"Your code was stopped after {ended.value:g} s. Is there a loop that never ends?"
+    elif ended.value in (None, 0) or ended.value > 0:
+        message = "Your code ended the whole Python process. Leave out exit() and os._exit(): use `return`."
+    else:
+        message = (
+            f"Your code crashed the Python process (signal {-ended.value}). The usual causes are endless memory and "
+            "native code that got a wrong index. Your notebook is unharmed."
+        )
+    return Verdict(FAILED, exercise.name, message)
+
+
+def _assess_to_dict(exercise, answer):
+    return asdict(assess(exercise, answer))
+
+
+def assess(exercise, answer):
+    """The verdict on `answer`, judged in this process; the random state and grad mode are left as they were."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        outcomes = _outcomes(exercise, answer)
+        if any(outcome.raised and outcome.raised.untouched for outcome in outcomes):
+            message = "not attempted yet. Replace `raise NotImplementedError` with your answer and run this again."
+            return Verdict(OPEN, exercise.name, message)
+        expected = _expected(exercise)
+        faults = [_fault(exercise, answer, *pair) for pair in zip(outcomes, expected, strict=True)]
+        if not any(faults):
+            count = f"on all {len(outcomes)} inputs" if len(outcomes) > 1 else "on the one input"
+            return Verdict(PASSED, exercise.name, f"right {count}.")
+        known = next((wrong.message for wrong in exercise.wrong if _alike(exercise, outcomes, wrong.answer)), None)
+        first = next(index for index, fault in enumerate(faults) if fault)
+        rows = _rows(exercise, first, outcomes[first], expected[first])
+        return Verdict(FAILED, exercise.name, known or faults[first][0].upper() + faults[first][1:], rows)
+
+
+class Mistake(Exception):
+    """Raised by an exercise's `run` that itself knows what is wrong with an answer: its text is the whole verdict."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception, kept without its frames, which would keep the student's data alive."""
+
+    text: str
+    line: str = ""
+    untouched: bool = False
+    arguments: bool = False
+    memory: bool = False
+    mistake: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an answer did with one case: a value or an exception, and the inputs it changed."""
+
+    value: object = None
+    raised: Raised | None = None
+    changed: tuple = ()
+
+
+def _fresh_cases(exercise):
+    import torch
+
+    torch.manual_seed(0)
+    return list(exercise.cases())
+
+
+def _outcomes(exercise, answer):
+    """What `answer` does with every case, each time from the same random state."""
+    import torch
+
+    outcomes = []
+    for case, untouched in zip(_fresh_cases(exercise), _fresh_cases(exercise), strict=True):
+        torch.manual_seed(1)
+        try:
+            value = exercise.run(answer, *case) if exercise.run else answer(*case)
+            changed = _changed(exercise, case, untouched) if exercise.inputs_unchanged else ()
+            outcomes.append(Outcome(snapshot(value), changed=changed))
+        except (Exception, SystemExit) as error:
+            outcomes.append(Outcome(raised=_raised(error, answer)))
+    return outcomes
+
+
+def _expected(exercise):
+    """The right result of every case."""
+    import torch
+
+    if exercise.judge is None:
+        outcomes = _outcomes(exercise, exercise.reference)
+        broken = next((outcome.raised.text for outcome in outcomes if outcome.raised), None)
+        assert broken is None, f"the reference raised {broken}"
+        return [outcome.value for outcome in outcomes]
+    results = []
+    for case in _fresh_cases(exercise):
+        torch.manual_seed(1)
+        results.append(snapshot(exercise.judge(*case)))
+    return results
+
+
+def _changed(exercise, case, untouched):
+    names = _input_names(exercise, case)
+    return tuple(name for name, *pair in zip(names, case, untouched, strict=True) if not unchanged(*pair))
+
+
+def _alike(exercise, outcomes, wrong):
+    """Whether a catalogued wrong answer behaves as the student's does on every case."""
+    return all(
+        ours.changed == theirs.changed
+        and (ours.raised and ours.raised.text) == (theirs.raised and theirs.raised.text)
+        and _equal(ours.value, theirs.value, exercise.tolerance)
+        for ours, theirs in zip(outcomes, _outcomes(exercise, wrong), strict=True)
+    )
+
+
+def _equal(one, other, tolerance):
+    """Equal seen from either side, so that a lost gradient counts."""
+    try:
+        return not difference(one, other, tolerance) and not difference(other, one, tolerance)
+    except TypeError:  # results of a type that cannot be compared, such as a model or a function
+        return type(one) is type(other)
+
+
+def _fault(exercise, answer, outcome, expected):
+    """What is wrong with one outcome, as a sentence; "" where nothing is."""
+    if outcome.raised:
+        return _fault_of_error(exercise, answer, outcome.raised)
+    sentence = difference(outcome.value, expected, exercise.tolerance)
+    if not sentence and outcome.changed:
+        return (
+            f"the result is right, but your code changed its input {' and '.join(outcome.changed)} in place. "
+            "`x = x - 1` makes a new tensor; `x -= 1`, `x[0] = 1` and methods such as `x.add_(1)` change the old one."
+        )
+    return sentence
+
+
+def _fault_of_error(exercise, answer, raised):
+    if raised.mistake:
+        return raised.text
+    if raised.memory:
+        return f"your code asked for more memory than a check allows ({sandbox.MEMORY / 2**30:g} GB)."
+    if raised.arguments and _parameters(answer) != _parameters(exercise.reference):
+        wanted, came = _parameters(exercise.reference), _parameters(answer)
+        return f"wrong arguments. Expected {exercise.name}({wanted}), what came is {exercise.name}({came})."
+    if not raised.line:
+        return "the check could not use what your code gave it."
+    return f"your code raised an error in {raised.line}"
+
+
+def _rows(exercise, index, outcome, expected):
+    """The lines under a verdict: the first input that fails, what came, what was expected."""
+    if outcome.raised and outcome.raised.mistake:
+        return []
+    case = _fresh_cases(exercise)[index]
+    pairs = zip(_input_names(exercise, case), case, strict=True)
+    yours = outcome.raised.text if outcome.raised else short(outcome.value)
+    rows = [
+        ("input", "\n".join(f"{name} = {short(value)}" for name, value in pairs)),
+        ("yours", yours),
+        ("expected", short(expected)),
+    ]
+    return [(label, clipped(text, 600)) for label, text in rows if text]
+
+
+def _input_names(exercise, case):
+    """A name for each argument of a case: the parameters of `run` after the answer, or those of the reference."""
+    names = list(inspect.signature(exercise.run or exercise.reference).parameters)[1 if exercise.run else 0 :]
+    return [*names, *(f"argument {number + 1}" for number in range(len(names), len(case)))][: len(case)]
+
+
+def _parameters(function):
+    try:
+        return ", ".join(inspect.signature(function).parameters)
+    except (TypeError, ValueError):  # built-in functions have none
+        return "?"
+
+
+def _raised(error, answer):
+    """The exception as plain text, with the last line of the student's code that it came through."""
+    file = _file_of(answer)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    line = f"line {frames[-1].lineno}: {frames[-1].line}".rstrip(": ") if frames else ""
+    if isinstance(error, Mistake):
+        return Raised(str(error), mistake=True)
+    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return Raised(
+        clipped(text, 300),
+        line,
+        untouched=type(error) is NotImplementedError and not error.args,
+        arguments=isinstance(error, TypeError) and not frames,
+        memory=isinstance(error, MemoryError) or "can't allocate memory" in text,
+    )
+
+
+def _file_of(answer):
+    """The file (or notebook cell) that a function or a class comes from; None for built-in ones."""
+    functions = vars(answer).values() if isinstance(answer, type) else [inspect.unwrap(answer)]
+    return next((f.__code__.co_filename for f in functions if hasattr(f, "__code__")), None)

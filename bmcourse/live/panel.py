@@ -1,0 +1,116 @@
+"""What a live run shows in the notebook: the controls, the curve and a status line, and at the end a picture alone."""
+
+import contextlib
+import html
+import math
+import statistics
+import time
+from collections import deque
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from bmcourse.live.curve import Curve
+from bmcourse.live.messages import Inbox
+
+BUDGET = 0.025  # of the time goes into drawing; the rest of 3 % is for the few frames that draw the axes anew
+PAUSE = 1 / 15  # seconds between two frames, at least
+
+
+class Panel:
+    """The widgets of one run. The page writes the controls, the loop the picture: both on one widget lose updates."""
+
+    def __init__(self, run):
+        low, high = (math.log10(end) for end in run.lr_range)
+        self.slider = widgets.FloatLogSlider(
+            run.lr, min=low, max=high, step=0.02, description="learning rate", readout_format=".1e",
+            style={"description_width": "initial"}, layout={"width": "380px"},
+        )  # fmt: skip
+        self.pause = widgets.ToggleButton(description="Pause", icon="pause", layout={"width": "90px"})
+        self.stop = widgets.Button(description="Stop", icon="stop", layout={"width": "90px"})
+        self.stop.on_click(lambda _: setattr(self, "stop_clicked", True))
+        self.picture = widgets.Image(format="png", width=640, height=320)
+        self.status = widgets.HTML()
+        self.controls = widgets.HBox([self.pause, self.stop, self.slider])
+        self.box = widgets.VBox([self.controls, self.picture, self.status])
+        self.box._view_count = 0  # from now on the page counts the views of the box; without a page it stays 0
+        self.lr, self.lr_range, self.heard = run.lr, run.lr_range, self.slider.value
+        self.frames, self.seconds = 0, 0.0  # drawn while the loop ran
+
+    @contextlib.contextmanager
+    def shown(self, run, shell):
+        """Show the panel below the running cell, and at the end the picture of `run` in its place."""
+        self.pause.value, self.stop_clicked = False, False
+        self.begin, self.first_step = time.perf_counter(), run.step
+        self.curve, self.costs = Curve(run.steps), deque(maxlen=5)
+        heard = [self.slider, self.pause, self.stop, self.controls, self.picture, self.status, self.box]
+        self.inbox = Inbox(shell.kernel, heard)
+        self.draw(run)  # the first frame is slow: before the loop
+        self.costs.extend([0.0] * 5)
+        self.next_frame, self.frames, self.seconds = 0.0, 0, 0.0
+        text = repr(run)  # the same before and after: files keep the last, and nbval compares it with the first
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        bundle = {"text/plain": text, "application/vnd.jupyter.widget-view+json": view}
+        with no_flushing(shell):
+            handle = display(bundle, raw=True, display_id=True)
+            try:
+                yield
+            finally:
+                self.inbox.put_back()
+                still = {"text/plain": text, "image/png": run.png()}
+                handle.update(still, raw=True, metadata={"image/png": {"alt": run.describe()}})
+
+    def listen(self):
+        """Hear the page: the learning rate if the slider was moved since the last time, else None."""
+        self.inbox.deliver()
+        if self.slider.value == self.heard:
+            return None
+        self.heard = self.slider.value
+        self.lr = min(max(self.heard, self.lr_range[0]), self.lr_range[1])  # log and back again may be off by a bit
+        return self.lr
+
+    def draw_if_due(self, run):
+        """Draw if somebody looks and the budget allows."""
+        if self.box._view_count and time.perf_counter() >= self.next_frame:
+            self.draw(run)
+
+    def draw(self, run):
+        """Draw the curve, write the status, and put off the next frame by what this one cost."""
+        start = time.perf_counter()
+        if run.lr != self.lr:  # moved by a line of code: the slider follows
+            self.lr = self.slider.value = run.lr
+            self.heard = self.slider.value
+        history = run.history
+        self.picture.value = self.curve.frame(history, run.schedule)
+        self.status.value = html.escape(" · ".join(self._status(run, history)))
+        cost = time.perf_counter() - start
+        self.frames, self.seconds = self.frames + 1, self.seconds + cost
+        self.costs.append(cost)
+        self.next_frame = time.perf_counter() + max(PAUSE, statistics.median(self.costs) / BUDGET)
+
+    def _status(self, run, history):
+        yield f"{'paused after ' if self.pause.value else ''}step {run.step} of {run.steps}"
+        done = run.step - self.first_step
+        if done:
+            yield f"{duration((run.steps - run.step) * (time.perf_counter() - self.begin) / done)} left"
+        yield from (f"{name} {values[-1]:.3g}" for name, (_, values) in history.items())
+        yield f"lr {run.lr:.2g}"
+        if self.inbox.problem:
+            yield self.inbox.problem
+
+
+def duration(seconds):
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+@contextlib.contextmanager
+def no_flushing(shell):
+    """Keep pyplot's hook still: after a widget's message it would show and close a figure that the loop still draws."""
+    hooks = [hook for hook in shell.events.callbacks["post_execute"] if hook.__name__ == "flush_figures"]
+    for hook in hooks:
+        shell.events.unregister("post_execute", hook)
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            shell.events.register("post_execute", hook)

@@ -1,0 +1,245 @@
+"""The live training run: an ordinary `for` loop in a cell, with its curve, a learning-rate slider, pause and stop."""
+
+import collections
+import contextlib
+import math
+import signal
+import sys
+import threading
+import time
+from array import array
+
+from bmcourse.live.checks import checked_lr, checked_number, checked_range, checked_schedule, checked_steps
+from bmcourse.live.divergence import Watch
+
+LISTEN = 0.005  # seconds between two looks at the controls
+
+
+class Run:
+    """A training run of `steps` steps: ``for step in run`` counts 1, 2, …, hears the controls and draws the curve.
+
+        run = live.Run(steps=600, lr=3e-3)
+        for step in run:
+            loss = F.cross_entropy(model(x), y)
+            optimizer.zero_grad(); loss.backward()
+            run.steer(optimizer)
+            optimizer.step()
+            run.log(train=loss)
+
+    After a stop or an interrupt the same loop goes on where it was left. `lr_range` are the two ends of the slider.
+
+    `run.schedule` is every move of a control as (step, control, value), made after that step; "code" is a learning rate
+    set by the loop's own lines. A new run with this `schedule` makes the same moves and gives the same bits.
+    `run.ended` tells why the loop ended: "finished", "stopped", "interrupted", "diverged", or "left" (break or error).
+    """
+
+    def __init__(self, steps, lr=3e-3, lr_range=(1e-5, 1.0), schedule=()):
+        self.steps, self.lr_range = checked_steps(steps), checked_range(lr_range)
+        self._lr = self._first_lr = self._lr_used = checked_lr(lr, self.lr_range)
+        self._replay = collections.deque(checked_schedule(schedule, self.lr_range))
+        self.step, self.schedule, self.ended = 0, [], None
+        self._curves, self._waiting, self._logged = {}, [], set()
+        self._watch, self._diverged = Watch(), ""
+        self._panel, self._open, self._in_body, self._interrupted = None, False, False, False
+
+    def __repr__(self):
+        return f"live.Run(steps={self.steps}, lr={self._first_lr:g})"
+
+    def __iter__(self):
+        if self._open:
+            raise RuntimeError("This run's loop is already going. For a loop inside it make another live.Run(...).")
+        if self.step >= checked_steps(self.steps):
+            print(
+                f"This run has done its {self.steps} steps. To go on, set run.steps += 300 and run this cell again; "
+                "to start afresh, make a new model and a new run."
+            )
+            return
+        with contextlib.ExitStack() as self._closing:
+            self._begin()
+            while self._goes_on():
+                self.step += 1
+                self._logged.clear()
+                self._in_body = True
+                yield self.step
+                self._in_body = False
+        if self._interrupted:
+            raise KeyboardInterrupt(f"Interrupted after {self._where()}")
+        if self.ended == "stopped":
+            print(f"Stopped after {self._where()}")
+        elif self.ended == "diverged":
+            print(self._diverged)
+
+    @property
+    def lr(self):
+        """The learning rate now: what the slider or a line of code said last. The slider acts between two steps."""
+        return self._lr
+
+    @lr.setter
+    def lr(self, value):
+        if checked_lr(value, self.lr_range) != self._lr:
+            self._record("code" if self._in_body else "lr", float(value))
+
+    def steer(self, optimizer, scale=1.0):
+        """Write the learning rate × `scale` (a schedule's factor) into every parameter group of a torch optimizer."""
+        if not hasattr(optimizer, "param_groups"):
+            raise ValueError(
+                "run.steer() takes a torch optimizer, such as torch.optim.AdamW(model.parameters()); "
+                f"it got a {type(optimizer).__name__}."
+            )
+        if not 0 <= scale < math.inf:
+            raise ValueError(f"scale multiplies the learning rate: it must be 0 or more and finite; it was {scale!r}.")
+        self._lr_used = self._lr * scale
+        for group in optimizer.param_groups:
+            group["lr"] = self._lr_used
+
+    def log(self, **values):
+        """Add one number per name to the curves at this step: floats, or tensors of no dimension."""
+        for name, value in values.items():
+            if name in self._logged:
+                raise ValueError(
+                    f"run.log() got {name} twice in step {self.step}. "
+                    "Log it once a step, or give the second another name."
+                )
+            number = checked_number(name, value)
+            self._logged.add(name)
+            self._waiting.append((name, self.step, number))
+        # Reading a number from a GPU makes the loop wait for it: that is done only every ten steps.
+        if self.step % 10 == 0 or all(isinstance(number, float) for _, _, number in self._waiting):
+            self._settle()
+
+    @property
+    def history(self):
+        """What was logged: {name: (steps, values)}, two numpy arrays each."""
+        import numpy as np
+
+        self._settle()
+        return {name: (np.array(steps), np.array(values)) for name, (steps, values) in self._curves.items()}
+
+    @property
+    def drawing_seconds(self):
+        """The time that went into drawing while the last loop ran."""
+        return self._panel.seconds if self._panel else 0.0
+
+    def png(self):
+        """The picture of the run so far, as bytes: what the notebook keeps."""
+        from bmcourse.live.curve import Curve
+
+        return Curve(self.steps).still(self.history, self.schedule)
+
+    def describe(self):
+        """The picture in words, for those who do not see it."""
+        words = [f"Loss curves of a live run after {self.step} of {self.steps} steps."]
+        for name, (steps, values) in self.history.items():
+            words.append(f"{name}: {values[0]:.3g} at step {steps[0]}, {values[-1]:.3g} at step {steps[-1]}.")
+        moves = sum(control in ("lr", "code") for _, control, _ in self.schedule)
+        return " ".join(words + [f"The learning rate was moved {moves} times."] * bool(moves))
+
+    def _begin(self):
+        self.ended, self._open, self._interrupted = None, True, False
+        self._diverged, self._next_listen = "", 0.0
+        self._closing.callback(self._end)
+        self._closing.enter_context(self._interrupts_wait())
+        shell = notebook_shell()
+        if shell:
+            from bmcourse.live.panel import Panel
+
+            self._panel = self._panel or Panel(self)
+            self._closing.enter_context(self._panel.shown(self, shell))
+            shell.events.register("post_run_cell", self._after_cell)
+
+    def _goes_on(self):
+        """Between two steps: make the moves of a replay, hear the controls, draw. False when the loop ends here."""
+        while self._replay and self._replay[0][0] <= self.step and not self.ended:
+            _, control, value = self._replay.popleft()
+            if control != "code":  # the loop's own lines make that move again
+                self._record(control, value)
+        if self._panel and not self.ended and time.perf_counter() >= self._next_listen:
+            self._listen()
+        if self.step >= self.steps:
+            self._settle()
+            self.ended = self.ended or "finished"
+        if self._diverged:
+            self.ended = "diverged"
+        if self._interrupted:
+            self.ended = "interrupted"
+        return self._open and not self.ended
+
+    def _listen(self):
+        self._hear()
+        if self._panel.pause.value:
+            begin = time.perf_counter()
+            self._record("pause", True)
+            while self._panel.pause.value and not (self._panel.stop_clicked or self._interrupted):
+                self._panel.draw_if_due(self)
+                time.sleep(0.03)
+                self._hear()
+            self._record("pause", False)
+            self._panel.begin += time.perf_counter() - begin
+        if self._panel.stop_clicked:
+            self._record("stop", True)
+        self._panel.draw_if_due(self)
+        self._next_listen = time.perf_counter() + LISTEN
+
+    def _hear(self):
+        lr = self._panel.listen()
+        if lr is not None:
+            self._record("lr", lr)
+
+    def _record(self, control, value):
+        self.schedule.append((self.step, control, value))
+        if control in ("lr", "code"):
+            self._lr = value
+        elif control == "stop":
+            self.ended = "stopped"
+
+    def _settle(self):
+        """Move what was logged into the curves, and watch for a loss that diverges."""
+        waiting, self._waiting = self._waiting, []
+        for name, step, number in waiting:
+            steps, values = self._curves.setdefault(name, (array("q"), array("d")))
+            steps.append(step)
+            values.append(float(number))
+            self._diverged = self._diverged or self._watch.see(name, step, values[-1], self._lr_used)
+
+    def _end(self):
+        self._open = self._in_body = False
+        self.ended = self.ended or ("interrupted" if self._interrupted else "left")
+
+    def _after_cell(self, result):
+        """A net under the loop: close what the cell left open, and after an error say how to go on."""
+        notebook_shell().events.unregister("post_run_cell", self._after_cell)
+        self._closing.close()
+        if self.ended == "left" and result.error_in_exec:
+            print(f"The run stands at {self._where()}")
+
+    def _where(self):
+        go_on = f" Run this cell again to go on with step {self.step + 1}." if self.step < self.steps else ""
+        return f"step {self.step} of {self.steps}.{go_on}"
+
+    @contextlib.contextmanager
+    def _interrupts_wait(self):
+        """The first interrupt waits for the end of the step, so that no step stays half done; the second does not."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(*_):
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def notebook_shell():
+    """IPython's shell if this runs in a notebook's kernel; None in a script or a terminal."""
+    if "IPython" not in sys.modules:
+        return None
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return shell if hasattr(shell, "kernel") else None

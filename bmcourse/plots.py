@@ -1,0 +1,76 @@
+"""The course's look, and its static figures: arrays in, a matplotlib Figure out, shown with alt text.
+
+Every figure is a `Figure` of our own, never pyplot's: nothing is drawn twice, and nothing is left open.
+"""
+
+import io
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/): colour-blind readers tell them apart. Their yellow is too
+# pale for lines.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
+COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
+
+
+def figure(width=6.4, height=3.2, columns=1, rows=1, **subplots):
+    """A white figure of `width` × `height` inches and its axes: one `Axes`, or an array of them for a grid."""
+    fig = Figure(figsize=(width, height), dpi=100, layout="constrained", facecolor="white")
+    FigureCanvasAgg(fig)
+    axes = fig.subplots(rows, columns, **subplots)
+    for ax in fig.axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(alpha=0.3)
+        ax.set_prop_cycle(color=COLORS)
+    return fig, axes
+
+
+def show(fig, alt):
+    """Display `fig` in the notebook as a PNG whose alt text is the one sentence `alt`."""
+    from IPython.display import display
+
+    if not alt.strip():
+        raise ValueError("show() needs one sentence of alt text that says what the figure shows; it was empty.")
+    display(Picture(fig, alt))
+
+
+class Picture:
+    """A figure as Jupyter shows it: PNG with alt text, and the same sentence where there is no picture."""
+
+    def __init__(self, fig, alt):
+        self.fig, self.alt = fig, alt
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"image/png": png(self.fig), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+
+
+def png(fig):
+    """The figure as PNG bytes: the same figure always gives the same bytes (no date, no version)."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def curves(lines, title="", xlabel="step", ylabel="loss (nats)", top=None):
+    """One line for each of `lines`, {name: values or (x, values)}; values without x are counted from 1.
+
+    `top` is the upper end of the y axis, for when one explosion would flatten everything else.
+    """
+    fig, ax = figure()
+    for name, line in lines.items():
+        x, values = line if isinstance(line, tuple) else (range(1, len(line) + 1), line)
+        ax.plot(x, values, label=name, lw=1.2, marker="o" if len(values) < 40 else None, ms=3)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, top))
+    ax.legend(frameon=False)
+    return fig
+
+
+def smooth(values, window=20):
+    """The mean over the last `window` values at every place: the trend under the noise."""
+    import numpy as np
+
+    total = np.cumsum(np.asarray(values, dtype=float))
+    before = np.concatenate([np.zeros(min(window, len(total))), total[:-window]])
+    return (total - before) / np.minimum(np.arange(1, len(total) + 1), window)

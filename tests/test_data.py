@@ -1,0 +1,115 @@
+"""Datasets: what is in them, that nothing leaks, and the errors for files that cannot be used."""
+
+import codecs
+
+import pytest
+import torch
+
+from bmcourse import data
+
+
+@pytest.fixture(scope="module")
+def docs():
+    return data.python_docs()
+
+
+def test_the_documentation_is_about_460_000_characters(docs):
+    assert 400_000 < len(docs.train) + len(docs.validation) < 600_000
+
+
+def test_about_a_tenth_validates(docs):
+    assert 0.07 < len(docs.validation) / (len(docs.train) + len(docs.validation)) < 0.16
+
+
+def test_no_paragraph_is_in_both_parts(docs):
+    train, validation = ({p for p in data.paragraphs(part) if len(p) >= 60} for part in (docs.train, docs.validation))
+    assert len(train) > 500 and len(validation) > 50
+    assert not train & validation
+
+
+def test_topics_that_quote_each_other_stay_together():
+    quote = "A paragraph that is long enough to count, because it has more than sixty characters."
+    topics = {"a": quote, "b": f"First.\n\n{quote}", "c": "Something else.", "d": f"{quote}\n\nLast."}
+    groups = data._groups_sharing_paragraphs(topics)
+    assert sorted(map(sorted, groups)) == [["a", "b", "d"], ["c"]]
+
+
+def test_the_split_is_the_same_every_time(docs):
+    assert data.python_docs() == docs
+
+
+LINES = "".join(f"Line {i} of a text that is long enough.\n" for i in range(100))
+
+
+@pytest.mark.parametrize("prefix", [b"", codecs.BOM_UTF8])
+def test_a_text_file_with_or_without_byte_order_mark(tmp_path, prefix):
+    path = tmp_path / "mine.txt"
+    path.write_bytes(prefix + LINES.encode())
+    text = data.text_file(path)
+    assert text.train + text.validation == LINES
+    assert text.train.endswith("\n") and 0.85 < len(text.train) / len(LINES) < 0.95
+
+
+def test_windows_line_ends_become_plain(tmp_path):
+    (tmp_path / "w.txt").write_bytes(LINES.replace("\n", "\r\n").encode())
+    text = data.text_file(tmp_path / "w.txt")
+    assert text.train + text.validation == LINES
+
+
+def test_a_text_without_line_ends_is_split_too(tmp_path):
+    (tmp_path / "one_line.txt").write_text("大模型" * 1000, encoding="utf-8")
+    assert len(data.text_file(tmp_path / "one_line.txt").validation) == 300
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "has 0 characters.*at least 1000.*longer text"),
+        (b"short", "has 5 characters"),
+        (b" \n" * 5000, "has 0 characters"),
+        (b"PK\0\0" * 500, "binary file.*zero bytes.*UTF-8 is expected"),
+        (codecs.BOM_UTF16_LE + "abc".encode("utf-16-le"), "UTF-16; UTF-8 is expected. Save it as UTF-8"),
+        ("大".encode("gbk") * 600, "not UTF-8: byte 0 is 0xb4. Save it as UTF-8"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, content, message):
+    (tmp_path / "bad.txt").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        data.text_file(tmp_path / "bad.txt")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file .*Give the path"):
+        data.text_file(tmp_path / "none.txt")
+
+
+def test_targets_are_the_inputs_one_token_later():
+    ids = torch.arange(50)
+    x, y = data.get_batch(ids, 8, 5, torch.Generator().manual_seed(0))
+    assert x.shape == y.shape == (8, 5)
+    assert torch.equal(y, x + 1)
+
+
+def test_every_window_can_be_drawn_and_none_runs_over_the_end():
+    ids = torch.arange(6)
+    x, y = data.get_batch(ids, 500, 4, torch.Generator().manual_seed(0))
+    assert set(x[:, 0].tolist()) == {0, 1} and y.max() == 5
+
+
+def test_a_text_shorter_than_a_window():
+    with pytest.raises(ValueError, match="at least 6 tokens; there are 5"):
+        data.get_batch(torch.arange(5), 2, 5, torch.Generator())
+
+
+def test_digits():
+    digits = data.digits()
+    assert digits.train_images.shape == (1438, 8, 8) and digits.validation_images.shape == (359, 8, 8)
+    assert digits.train_images.min() == 0 and digits.train_images.max() == 1
+    assert set(digits.validation_labels.tolist()) == set(range(10))
+    assert not torch.equal(data.digits(seed=1).train_labels, digits.train_labels)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5, float("nan")])
+def test_digits_need_a_share_between_0_and_1(share):
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        data.digits(validation=share)

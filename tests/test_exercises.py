@@ -1,0 +1,719 @@
+"""The contract that every exercise keeps, and every path of check, hint, reveal, predict and the sandbox."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import types
+
+import cloudpickle
+import numpy as np
+import pytest
+import torch
+
+from bmcourse import exercises
+from bmcourse.exercises import core, progress, sandbox
+from bmcourse.exercises.compare import difference, short
+from bmcourse.exercises.core import Exercise, Wrong
+from bmcourse.exercises.judging import FAILED, OPEN, PASSED, assess, sandboxed
+from bmcourse.live.prediction import Prediction
+
+
+def contract(exercise):
+    """Hold one exercise to what every exercise must keep; raises AssertionError."""
+    stub = _from_source(exercise.stub, exercise)
+    assert assess(exercise, stub).mark == OPEN, f"the stub of {exercise.name} is not 'not attempted'"
+    assert sandboxed(exercise, exercise.reference).mark == PASSED, f"the reference of {exercise.name} fails"
+    solution = _from_source(exercise.solution, exercise)
+    assert assess(exercise, solution).mark == PASSED, f"the solution of {exercise.name} fails when it is pasted"
+    codes = [getattr(answer, "__code__", None) for answer in exercise.right]
+    right = {(code.co_code, code.co_names) if code else number for number, code in enumerate(codes)}
+    assert len(right) >= 3, f"{exercise.name} has {len(right)} differently written right answers, not 3"
+    for answer in exercise.right:
+        verdict = assess(exercise, answer)
+        assert verdict.mark == PASSED, f"{exercise.name}: the right answer {answer.__name__} fails: {verdict.text()}"
+    assert exercise.wrong, f"{exercise.name} has no catalogue of wrong answers"
+    for wrong in exercise.wrong:
+        verdict = assess(exercise, wrong.answer)
+        assert verdict.mark == FAILED, f"{exercise.name}: the wrong answer {wrong.answer.__name__} passes"
+        told = f"{exercise.name}: {wrong.answer.__name__} is told: {verdict.message}\nand not: {wrong.message}"
+        assert verdict.message == wrong.message, told
+    messages = {wrong.message for wrong in exercise.wrong}
+    assert len(messages) == len(exercise.wrong), f"{exercise.name} says the same to two wrong answers"
+    assert exercise.hints, f"{exercise.name} has no hints"
+
+
+def _from_source(source, exercise):
+    """What a student's cell with this text defines, with the names that the lesson file has."""
+    names = dict(vars(sys.modules[exercise.reference.__module__]))
+    exec(compile(source, "cell.py", "exec"), names)
+    return names[exercise.name]
+
+
+COURSE = list(core.exercises())
+
+
+@pytest.mark.parametrize("exercise", COURSE, ids=lambda exercise: exercise.name)
+def test_every_exercise_of_the_course_keeps_the_contract(exercise):
+    contract(exercise)
+
+
+def test_names_are_unique_in_the_course():
+    names = [exercise.name for exercise in COURSE]
+    assert len(names) == len(set(names))
+
+
+# Toy exercises: a plain function, a training step that changes a model, a class.
+
+
+def mse(prediction, target):
+    return ((prediction - target) ** 2).mean()
+
+
+def _sum(prediction, target):
+    return ((prediction - target) ** 2).sum()
+
+
+def _swapped_shapes(prediction, target):
+    return prediction @ target[None]
+
+
+def _detached(prediction, target):
+    return ((prediction - target) ** 2).mean().detach()
+
+
+def _in_place(prediction, target):
+    prediction.data -= target
+    return (prediction**2).mean()
+
+
+def _right_power(prediction, target):
+    return torch.pow(prediction - target, 2).mean()
+
+
+def _right_division(prediction, target):
+    return ((prediction - target) ** 2).sum() / prediction.numel()
+
+
+def _right_torch(prediction, target):
+    return torch.nn.functional.mse_loss(prediction, target)
+
+
+def _slow_mse(prediction, target):
+    pairs = list(zip(prediction.tolist(), target.tolist(), strict=True))
+    return torch.tensor(sum((p - t) ** 2 for p, t in pairs) / len(pairs), requires_grad=prediction.requires_grad)
+
+
+MSE = Exercise(
+    reference=mse,
+    prompt="Mean squared error of two tensors of the same shape.",
+    cases=lambda: [
+        (torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)),
+        (torch.randn(5, requires_grad=True), torch.randn(5)),
+    ],
+    judge=_slow_mse,
+    wrong=[
+        Wrong(_sum, "You took the sum, not the mean."),
+        Wrong(_swapped_shapes, "That is a matrix product."),
+        Wrong(_detached, "The loss must keep its graph."),
+        Wrong(_in_place, "You changed the prediction itself."),
+    ],
+    right=[_right_power, _right_division, _right_torch],
+    hints=("Look at the differences first.", "Square them.", "Use .mean()."),
+    seconds=20,
+)
+
+
+def sgd_step(model, x, y, lr):
+    """Do one step of gradient descent on the squared error of `model`; return the loss before the step."""
+    loss = ((model(x) - y) ** 2).mean()
+    model.zero_grad()
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= lr * parameter.grad
+    return loss.item()
+
+
+def _no_zero_grad(model, x, y, lr):
+    loss = ((model(x) - y) ** 2).mean()
+    loss.backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= lr * parameter.grad
+    return loss.item()
+
+
+def _no_step(model, x, y, lr):
+    return ((model(x) - y) ** 2).mean().item()
+
+
+def _right_optimizer(model, x, y, lr):
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    loss = torch.nn.functional.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()  # a tensor that holds one number and no graph passes for a number
+
+
+def _right_autograd(model, x, y, lr):
+    loss = ((model(x) - y) ** 2).mean()
+    for parameter, gradient in zip(model.parameters(), torch.autograd.grad(loss, model.parameters()), strict=True):
+        parameter.data -= lr * gradient
+    return loss.item()
+
+
+def _right_add(model, x, y, lr):
+    for parameter in model.parameters():
+        parameter.grad = None
+    loss = (y - model(x)).square().mean()
+    loss.backward()
+    for parameter in model.parameters():
+        parameter.data.add_(parameter.grad, alpha=-lr)
+    return float(loss.detach())
+
+
+def _two_steps(step, model, x, y, lr):
+    losses = [step(model, x, y, lr), step(model, x, y, lr)]
+    return losses, [parameter.detach() for parameter in model.parameters()]
+
+
+STEP = Exercise(
+    reference=sgd_step,
+    prompt="One step of gradient descent.",
+    cases=lambda: [(torch.nn.Linear(2, 1), torch.randn(4, 2), torch.randn(4, 1), 0.1)],
+    run=_two_steps,
+    wrong=[Wrong(_no_zero_grad, "Gradients add up."), Wrong(_no_step, "The parameters did not move.")],
+    right=[_right_optimizer, _right_autograd, _right_add],
+    hints=("Five lines.",),
+)
+
+
+class Scale(torch.nn.Module):
+    """Multiply by a learned number, which starts at `start`."""
+
+    def __init__(self, start=1.0):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.tensor(start))
+
+    def forward(self, x):
+        """Return x times the factor."""
+        return x * self.factor
+
+
+SCALE = Exercise(
+    reference=Scale,
+    prompt="A layer with one parameter.",
+    cases=lambda: [(2.0, torch.randn(3))],
+    run=lambda layer, start, x: (layer(start)(x), len(list(layer(start).parameters()))),
+)
+
+TOYS = [MSE, STEP, SCALE]
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch, tmp_path):
+    """The toy exercises are the course's, and the progress is nobody's."""
+    monkeypatch.setattr(core, "exercises", lambda: iter(TOYS))
+    monkeypatch.setenv("BMCOURSE_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.setattr(progress, "_unsaved", None)
+
+
+@pytest.mark.parametrize("exercise", [MSE, STEP], ids=lambda exercise: exercise.name)
+def test_good_toys_keep_the_contract(exercise):
+    contract(exercise)
+
+
+@pytest.mark.parametrize(
+    "change, complaint",
+    [
+        ({"judge": lambda p, t: mse(p, t) + 1}, "the reference of mse fails"),
+        ({"right": [_right_power, _right_power, _right_torch]}, "2 differently written right answers, not 3"),
+        ({"right": [_right_power, _right_torch, _sum]}, "the right answer _sum fails"),
+        ({"wrong": []}, "no catalogue"),
+        ({"wrong": [Wrong(_right_torch, "no")]}, "the wrong answer _right_torch passes"),
+        ({"wrong": [Wrong(_sum, "a"), Wrong(_sum, "b")]}, "_sum is told: a\n *and not: b"),
+        ({"wrong": [Wrong(_sum, "a"), Wrong(_detached, "a")]}, "the same to two wrong answers"),
+        ({"hints": ()}, "no hints"),
+    ],
+)
+def test_the_contract_finds_a_broken_exercise(change, complaint):
+    with pytest.raises(AssertionError, match=complaint):
+        contract(dataclasses.replace(MSE, **change))
+
+
+# What the author's reference becomes.
+
+
+def test_stub_of_a_function_without_docstring_takes_the_prompt():
+    assert MSE.stub == (
+        "def mse(prediction, target):\n"
+        '    """Mean squared error of two tensors of the same shape."""\n'
+        "    raise NotImplementedError"
+    )
+
+
+def test_a_long_prompt_is_wrapped_and_a_docstring_is_kept():
+    wrapped = dataclasses.replace(MSE, prompt="word " * 30)
+    assert max(map(len, wrapped.stub.splitlines())) <= 100
+    assert isinstance(_from_source(wrapped.stub, wrapped), types.FunctionType)
+    assert STEP.stub.count('"""') == 2 and "Do one step" in STEP.stub and "One step of" not in STEP.stub
+
+
+def outer(
+    x,
+    power=2,  # of every element
+):
+    # the answer starts here
+    def inner(y):
+        return y**power
+
+    return inner(x)
+
+
+def test_a_stub_gives_nothing_of_the_body_away():
+    assert dataclasses.replace(MSE, reference=outer, prompt="Powers.").stub == (
+        'def outer(\n    x,\n    power=2,  # of every element\n):\n    """Powers."""\n    raise NotImplementedError'
+    )
+
+
+def test_stub_of_a_class_keeps_its_methods_signatures():
+    assert SCALE.stub == (
+        "class Scale(torch.nn.Module):\n"
+        '    """Multiply by a learned number, which starts at `start`."""\n\n'
+        "    def __init__(self, start=1.0):\n"
+        "        raise NotImplementedError\n\n"
+        "    def forward(self, x):\n"
+        '        """Return x times the factor."""\n'
+        "        raise NotImplementedError"
+    )
+    assert assess(SCALE, _from_source(SCALE.stub, SCALE)).mark == OPEN
+    assert assess(SCALE, Scale).mark == PASSED
+
+
+# Verdicts in this process: one generic message each. Answers are cells of text, as a student's are.
+
+
+def answer(source, name="mse"):
+    """The function that a student's cell with this text defines."""
+    names = {"torch": torch, "np": np, "os": os, "time": time}
+    source = source if source.startswith(("def", "class", "@")) else f"def {name}(prediction, target):\n    {source}"
+    exec(compile(source, "cell.py", "exec"), names)
+    return names[name]
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        ("raise NotImplementedError", "not attempted yet. Replace `raise NotImplementedError` with your answer"),
+        ("return ((prediction - target) ** 2).mean()", "right on all 2 inputs."),
+        ("(prediction - target) ** 2", "The result is None, but a tensor was expected. Is the `return` missing?"),
+        ("return 4.5", "The result is a number, but a tensor was expected. `.item()` and `float()` make a plain"),
+        ("return 'x'", "The result is text, but a tensor was expected."),
+        ("return torch.nn", "The result is of the type module, but a tensor was expected."),
+        ("return (prediction - target) ** 2", "The result has the shape (3,), but () was expected."),
+        ("return torch.tensor(4)", "The result holds integers, but floats were expected."),
+        ("return prediction.mean() * float('nan')", "The result is NaN (not a number)."),
+        ("return (prediction - target).mean()", "The result is wrong, by up to 2.7."),
+        ("return targte", "Your code raised an error in line 2"),
+        ("exit()", "Your code raised an error in line 2"),
+        ("def mse(prediction):\n    return 0", "Wrong arguments. Expected mse(prediction, target), what came is mse("),
+        ("return prediction @ target[None]", "That is a matrix product."),
+        ("d = target - prediction; return (d * d).sum()", "You took the sum, not the mean."),
+        ("return torch.tensor(((prediction - target) ** 2).mean().item())", "The loss must keep its graph."),
+        ("prediction.data -= target; return prediction.square().mean()", "You changed the prediction itself."),
+        ("target *= -1; return (prediction + target).square().mean()", "The result is right, but your code changed"),
+        ("torch.empty(10**15)", "Your code asked for more memory than a check allows (2 GB)."),
+    ],
+)
+def test_every_kind_of_answer_has_its_message(source, message):
+    verdict = assess(MSE, answer(source))
+    assert verdict.message.startswith(message)
+    mark = {"not at": OPEN, "right ": PASSED}.get(message[:6], FAILED)
+    assert verdict.mark == mark
+
+
+def test_a_wrong_value_shows_the_first_failing_input_what_came_and_what_was_expected():
+    assert assess(MSE, answer("return (prediction - target).mean()")).text() == (
+        "✗ mse: The result is wrong, by up to 2.7.\n"
+        "  input     prediction = tensor([1., 2., 3.])\n"
+        "            target = tensor([0., 0., 0.])\n"
+        "  yours     tensor(2.)\n"
+        "  expected  tensor(4.6667)"
+    )
+
+
+def test_an_error_shows_the_students_own_error():
+    assert "  yours     NameError: name 'targte' is not defined" in assess(MSE, answer("return targte")).text()
+
+
+def test_inputs_may_change_where_the_exercise_says_so():
+    allowed = dataclasses.replace(MSE, inputs_unchanged=False, wrong=[])
+    assert assess(allowed, _in_place).mark == PASSED
+
+
+def test_an_error_outside_the_students_code_is_not_called_theirs():
+    exercise = dataclasses.replace(MSE, run=lambda f, *case: f(*case).nothing)
+    assert assess(dataclasses.replace(exercise, judge=lambda *case: 1), answer("return 1")).message == (
+        "The check could not use what your code gave it."
+    )
+
+
+def test_judging_leaves_the_random_state_and_the_grad_mode():
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        assert assess(MSE, mse).mark == PASSED
+        assert not torch.is_grad_enabled()
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_html_escapes_and_colours_only_its_edge():
+    html = assess(MSE, answer("return '<b>' * 3")).html()
+    assert "&lt;b&gt;" in html and "✗ mse" in html and "background" not in html and "<script" not in html
+
+
+@pytest.mark.parametrize(
+    "got, expected, sentence",
+    [
+        (1, 1.0, ""),
+        (torch.tensor(1.0), 1.0, ""),
+        (np.float32(1.0), 1, ""),
+        (float("nan"), float("nan"), ""),
+        (float("inf"), float("inf"), ""),
+        ([1, (2, "a")], (1, [2, "a"]), ""),
+        (True, 1, "the result is True or False, but a number was expected."),
+        (1, True, "the result is a number, but True or False was expected."),
+        (1.1, 1.0, "the result is wrong."),
+        (
+            torch.tensor(1.0, requires_grad=True),
+            1.0,
+            "the result is a tensor, but a number was expected. `.item()` makes a plain number of a tensor with one "
+            "element.",
+        ),
+        ("a", "b", "the result is wrong."),
+        ([1], [1, 2], "the result has 1 items, but 2 were expected."),
+        ([1, [2, 3]], [1, [2, 4]], "item 1 of item 1 of the result is wrong."),
+        ({"a": 1}, {"b": 1}, "the result has the keys ['a'], but ['b'] were expected."),
+        ({"a": 1}, {"a": 2}, "'a' of the result is wrong."),
+        (torch.ones(2), np.ones(2), "the result is a tensor, but a NumPy array was expected."),
+        (np.array([1.0, 2.0]), np.array([1.0, 3.0]), "the result is wrong in 1 of 2 places, by up to 1."),
+        (torch.tensor([1, 2]), torch.tensor([1, 3]), "the result is wrong in 1 of 2 places."),
+        (torch.tensor([1.0, float("nan")]), torch.ones(2), "the result is NaN (not a number) in 1 of 2 places."),
+        (torch.ones(2, dtype=torch.float64), torch.ones(2), ""),
+        (
+            torch.ones(1),
+            torch.ones(1, requires_grad=True),
+            "the result has lost its gradient: `.detach()`, `.item()`, `torch.tensor(...)` or `no_grad` cut it off.",
+        ),
+    ],
+)
+def test_differences(got, expected, sentence):
+    assert difference(got, expected, 1e-5) == sentence
+
+
+def test_an_uncomparable_expectation_is_the_authors_error():
+    with pytest.raises(TypeError, match="cannot compare a object: let `run` return numbers or tensors"):
+        difference(object(), object(), 1e-5)
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (torch.arange(4).reshape(2, 2), "tensor([[0, 1], [2, 3]])"),
+        (torch.tensor([0.5, 1e-7, 0.0]), "tensor([0.5, 1e-07, 0.])"),
+        (torch.zeros(5, 6), "tensor of shape (5, 6): 0., 0., 0., 0., …"),
+        (np.zeros(2), "array([0., 0.])"),
+        (list(range(20)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …]"),
+        ({"a": (1, 2.5)}, "{'a': (1, 2.5)}"),
+        (torch.nn.Linear(1, 1), "Linear"),
+        (object(), "<object object>"),
+        ("x" * 300, "'" + "x" * 199 + "…"),
+    ],
+)
+def test_values_are_written_short(value, text):
+    assert short(value) == text
+
+
+# The sandbox: whatever student code does costs that check only.
+
+QUICK = dataclasses.replace(MSE, seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        ("while True: pass", "Your code was stopped after 1 s. Is there a loop that never ends?"),
+        ("time.sleep(100)", "Your code was stopped after 1 s."),
+        (
+            "def mse(p, t):\n    while True:\n        try:\n            time.sleep(9)\n        except: pass",
+            "Your code was stopped after 1 s.",
+        ),
+        ("return torch.zeros(10**9)", "Your code asked for more memory than a check allows (2 GB)."),
+        ("return bytearray(4 * 10**9)", "Your code asked for more memory than a check allows (2 GB)."),
+        ("os._exit(0)", "Your code ended the whole Python process. Leave out exit() and os._exit(): use `return`."),
+        ("os._exit(3)", "Your code ended the whole Python process."),
+        ("os.kill(os.getpid(), 11)", "Your code crashed the Python process (signal 11)."),
+        ("input('?')", "Your code raised an error in line 2"),
+    ],
+)
+def test_what_ends_the_child_is_told_and_leaves_no_process(source, message):
+    verdict = sandboxed(QUICK if "stopped" in message else MSE, answer(source))
+    assert verdict.mark == FAILED and verdict.message.startswith(message)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_matmul_works_in_a_fork_after_torch_has_used_two_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.randn(600, 600) @ torch.randn(600, 600)
+        big = torch.ones(600, 600)
+        exercise = dataclasses.replace(MSE, run=lambda f, *case: (big @ big).sum(), judge=None)
+        assert sandboxed(exercise, mse).mark == PASSED
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_prints_are_shown_shortened_and_endless_ones_cost_nothing():
+    rows = dict(sandboxed(MSE, answer("print('loss', 2); return ((prediction - target) ** 2).mean()")).rows)
+    assert rows["printed"] == "loss 2\nloss 2"
+    endless = dict(sandboxed(QUICK, answer("while True: print('round and round')")).rows)
+    assert endless["printed"] == "\n".join(["round and round"] * 10)
+
+
+def test_what_writes_below_python_is_not_seen(capfd):
+    assert sandboxed(MSE, answer("os.system('echo loud'); return ((prediction - target) ** 2).mean()")).mark == PASSED
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_parent_is_untouched():
+    torch.manual_seed(3)
+    state, modules = torch.get_rng_state(), set(os.environ)
+    sandboxed(MSE, answer("os.environ['BROKEN'] = '1'; torch.manual_seed(1); torch.set_grad_enabled(False)"))
+    assert torch.equal(state, torch.get_rng_state()) and modules == set(os.environ) and torch.is_grad_enabled()
+
+
+def test_an_interrupt_while_waiting_kills_the_child():
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), 2))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        sandboxed(MSE, answer("while True: pass"))
+    timer.join()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_killed_parent_takes_its_child_along(tmp_path):
+    script = (
+        "import os, time\nfrom bmcourse.exercises import sandbox\n"
+        f"def endless():\n    open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n    while True: pass\n"
+        "sandbox.call(endless, seconds=100)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script])
+    pid = _eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    parent.kill()
+    parent.wait()
+    assert _eventually(lambda: not _alive(int(pid)))
+
+
+def _eventually(condition):
+    """The condition's value once it is true; gives up after a minute."""
+    for _ in range(1200):
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    return condition()
+
+
+def _alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_broken_exercise_is_not_the_students_fault():
+    broken = dataclasses.replace(MSE, cases=lambda: 1 / 0)
+    with pytest.raises(RuntimeError, match="(?s)The exercise mse itself is broken.*ZeroDivisionError"):
+        sandboxed(broken, mse)
+
+
+def test_an_answer_too_long_for_the_pipe_is_an_ended_call():
+    assert sandbox.call(lambda: "x" * (sandbox.ANSWER + 1)).how == "died"
+
+
+@pytest.fixture
+def by_value():
+    """A fresh Python cannot import this file, as it cannot import a notebook."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def test_a_fresh_python_judges_as_a_fork_does(by_value):
+    exercise = dataclasses.replace(MSE, seconds=20)
+    student = answer("print(1); return targte")
+    assert sandboxed(exercise, student, fork=False) == sandboxed(exercise, student, fork=True)
+
+
+def test_a_fresh_python_is_stopped_too_and_what_cannot_travel_is_told(by_value):
+    assert sandboxed(QUICK, answer("while True: pass"), fork=False).message.startswith("Your code was stopped after")
+    lock = threading.Lock()
+    verdict = sandboxed(QUICK, lambda prediction, target: lock, fork=False)
+    assert "cannot be copied to the process that checks it (cannot pickle '_thread.lock'" in verdict.message
+
+
+# What a student calls.
+
+
+def test_check_prints_the_verdict_and_returns_nothing(capsys):
+    assert exercises.check(mse) is None
+    assert capsys.readouterr().out == "✓ mse: right on all 2 inputs.\n"
+
+
+def test_check_of_a_stub_writes_no_progress(capsys):
+    exercises.check(_from_source(MSE.stub, MSE))
+    assert capsys.readouterr().out.startswith("○ mse: not attempted yet.")
+    assert not progress.path().exists()
+
+
+def test_a_pass_is_kept_and_attempts_are_counted(capsys):
+    for source in ("return 1", "return ((prediction - target) ** 2).mean()", "return 2"):
+        exercises.check(answer(source))
+    entry = json.loads(progress.path().read_text())["exercises"]["mse"]
+    assert entry == {"passed": True, "attempts": 3, "hints": 0}
+    assert os.listdir(progress.path().parent) == ["progress.json"]
+
+
+@pytest.mark.parametrize(
+    "thing, message",
+    [
+        (3, "Give the function or class itself, as in check\\(mse\\). What came is not a function: int."),
+        ("mse", "What came is text: 'mse'."),
+        (lambda x: x, "What came is a lambda, which has no name: write it with def."),
+        (Scale(), "What came is not a function: Scale."),
+    ],
+)
+def test_check_says_what_it_needs(thing, message):
+    with pytest.raises(ValueError, match=message):
+        exercises.check(thing)
+
+
+def test_unknown_names_list_the_near_ones():
+    with pytest.raises(ValueError, match="There is no exercise called msee. Did you mean mse?"):
+        exercises.hint("msee")
+    with pytest.raises(ValueError, match="The name must be the one in the exercise's stub"):
+        exercises.reveal("quaternion")
+
+
+def test_hints_come_in_stages(capsys):
+    for thing in ("mse", mse, "mse", "mse"):
+        exercises.hint(thing)
+    end = "There are no more hints. reveal(mse) shows an answer.\n"
+    one, two, three = (f"hint {n} of 3 for mse: {MSE.hints[n - 1]}\n" for n in (1, 2, 3))
+    assert capsys.readouterr().out == one + two + three + end + one + two + three + end
+    exercises.hint(Scale)
+    assert capsys.readouterr().out == "There are no more hints. reveal(Scale) shows an answer.\n"
+
+
+def test_reveal_shows_the_reference(capsys):
+    exercises.reveal(mse)
+    assert capsys.readouterr().out == "def mse(prediction, target):\n    return ((prediction - target) ** 2).mean()\n"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"exercises": {"mse": 3}, "predictions": {}}', b"\xff\xfe"])
+def test_a_damaged_progress_file_is_set_aside(content, capsys):
+    progress.path().write_bytes(content if isinstance(content, bytes) else content.encode())
+    progress.attempt("mse", True)
+    progress.attempt("mse", True)
+    said = "Your progress file was damaged: it is kept as progress.broken.json, and a new one begins.\n"
+    assert capsys.readouterr().out == said
+    assert json.loads(progress.path().read_text())["exercises"]["mse"]["attempts"] == 2
+    assert progress.path().with_name("progress.broken.json").exists()
+
+
+def test_a_place_that_cannot_be_written_is_said_once(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BMCOURSE_PROGRESS", str(tmp_path / "file" / "progress.json"))
+    for stage in ("hint 1 of 3", "hint 2 of 3"):
+        exercises.hint(mse)
+        said = capsys.readouterr().out
+        assert stage in said
+        assert ("Your progress cannot be saved here (Not a directory)." in said) == (stage == "hint 1 of 3")
+
+
+# Predictions.
+
+
+def test_a_prediction_without_a_notebook_prints_the_question(capsys):
+    noise = exercises.predict("What will the loss do?", ["fall", "rise"])
+    assert capsys.readouterr().out == "Your prediction: What will the loss do?\n  ○ fall\n  ○ rise\n"
+    noise.answer("rise")
+    assert capsys.readouterr().out == "You made no prediction. The run says: rise.\n"
+
+
+def choose(prediction, option):
+    """What the page does when a student chooses and locks."""
+    prediction._widget_view()
+    assert prediction._button.disabled
+    prediction._radio.value = option
+    assert not prediction._button.disabled
+    prediction._button.click()
+
+
+def test_a_choice_is_locked_and_stays_so_when_the_cell_runs_again(capsys):
+    noise = exercises.predict("Up?", ["fall", "rise"])
+    choose(noise, "fall")
+    assert noise.chosen == "fall" and noise._radio.disabled and noise._button.disabled
+    again = exercises.predict("Up?", ["fall", "rise"])
+    again._widget_view()
+    assert again.chosen == "fall" and again._radio.value == "fall" and again._radio.disabled
+    capsys.readouterr()
+    again.answer("fall")
+    again.answer("rise")
+    assert capsys.readouterr().out == (
+        "You predicted: fall. The run says the same. Well seen!\n"
+        "You predicted: fall. The run says: rise. A surprise is worth a minute: why is it so?\n"
+    )
+
+
+def test_after_the_answer_nothing_can_be_locked():
+    noise = Prediction("Up?", ["fall", "rise"])
+    noise._widget_view()
+    noise._radio.value = "fall"
+    noise.answer("rise")
+    noise._lock(noise._button)
+    assert noise.chosen is None and noise._radio.disabled
+
+
+def test_a_kept_choice_that_is_no_option_any_more_is_forgotten():
+    assert Prediction("Up?", ["fall", "rise"], chosen="stay").chosen is None
+
+
+@pytest.mark.parametrize("options", [["fall"], [], ["fall", "fall"], ["fall", 3]])
+def test_options_must_be_two_different_texts(options):
+    with pytest.raises(ValueError, match="A prediction needs two or more different options, each a text. What came is"):
+        exercises.predict("Up?", options)
+
+
+def test_the_answer_must_be_an_option():
+    with pytest.raises(ValueError, match="The answer must be one of fall, rise. What came is 'stay'."):
+        Prediction("Up?", ["fall", "rise"]).answer("stay")
+
+
+def test_the_page_is_given_escaped_text():
+    prediction = Prediction("Is 1 < 2?", ["a & b", "c"])
+    assert prediction._html() == ("<p><b>Your prediction:</b> Is 1 &lt; 2?</p><ul><li>a &amp; b</li><li>c</li></ul>")
+
+
+def test_importing_the_exercises_imports_nothing_heavy():
+    script = "import sys, bmcourse.exercises; print({'torch', 'matplotlib', 'ipywidgets'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", script], text=True) == "set()\n"
