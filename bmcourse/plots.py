@@ -42,6 +42,9 @@ class Picture:
     def __init__(self, fig, alt):
         self.fig, self.alt = fig, alt
 
+    def __repr__(self):
+        return self.alt
+
     def _repr_mimebundle_(self, include=None, exclude=None):
         return {"image/png": png(self.fig), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
 

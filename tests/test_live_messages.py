@@ -53,20 +53,20 @@ def test_other_messages_keep_their_order(kernel):
     ids = kernel.start_loop(until="run.lr != 1e-3")
     others = []
     for number in range(3):
-        others.append(kernel.client.execute(f"print('cell {number}')"))
+        others.append(kernel.execute(f"print('cell {number}')"))
         others.append(kernel.send("comm_msg", comm_id=f"nobody {number}", data={}))
         others.append(kernel.send("is_complete_request", code=f"{number}"))
     move = kernel.update(ids["slider"], value=0.02)
-    others.append(kernel.client.execute("print('last cell')"))
+    others.append(kernel.execute("print('last cell')"))
     kernel.wait_idle(others[-1])
     assert order(kernel, kernel.loop, move, *others) == [kernel.loop, move, *others]
     assert [kernel.outputs(request) for request in others[::3]] == ["cell 0\n", "cell 1\n", "cell 2\n", "last cell\n"]
 
 
 def test_cells_that_waited_share_one_context(kernel):
-    """numpy keeps np.seterr in a context variable: a cell that was put back must still set it for the cells after it."""
+    """numpy keeps np.seterr in a context variable: a cell that was put back must set it for the cells after it too."""
     ids = kernel.start_loop(until="run.lr != 1e-3")
-    kernel.client.execute("import numpy as np; before = np.seterr(over='print')")
+    kernel.execute("import numpy as np; before = np.seterr(over='print')")
     kernel.update(ids["slider"], value=0.02)
     kernel.wait_idle(kernel.loop)
     assert kernel.run("print(np.geterr()['over']); after = np.seterr(**before)") == "print\n"
@@ -76,8 +76,7 @@ def test_a_page_that_is_reloaded_gets_its_answers_and_its_widgets(kernel):
     ids = kernel.start_loop()
     for question, answer in (("kernel_info_request", "kernel_info_reply"), ("comm_info_request", "comm_info_reply")):
         request = kernel.send(question)
-        while (reply := kernel.client.get_shell_msg(timeout=TIMEOUT))["parent_header"]["msg_id"] != request:
-            pass
+        reply = kernel.reply(request)
         assert reply["msg_type"] == answer
     assert ids["slider"] in reply["content"]["comms"]
     kernel.send("comm_open", comm_id="control", target_name="jupyter.widget.control", data={})
@@ -99,7 +98,9 @@ def test_controls_act_when_the_page_sends_over_a_subshell(kernel):
         return  # it has no subshells
     message = kernel.client.session.msg("create_subshell_request")
     kernel.client.control_channel.send(message)
-    while (reply := kernel.client.get_control_msg(timeout=TIMEOUT))["parent_header"]["msg_id"] != message["header"]["msg_id"]:
+    while (reply := kernel.client.get_control_msg(timeout=TIMEOUT))["parent_header"]["msg_id"] != message["header"][
+        "msg_id"
+    ]:
         pass
     ids = kernel.start_loop(until="run.lr != 1e-3")
     move = kernel.update(ids["slider"], subshell=reply["content"]["subshell_id"], value=0.02)
@@ -110,15 +111,13 @@ def test_controls_act_when_the_page_sends_over_a_subshell(kernel):
 
 def test_interrupt_ends_after_the_step_and_the_cells_behind_it_do_not_run(kernel):
     kernel.start_loop()
-    behind = kernel.client.execute("print('must not run')")
+    behind = kernel.execute("print('must not run')")
     kernel.manager.interrupt_kernel()
     kernel.wait_idle(kernel.loop)
     error = kernel.outputs(kernel.loop)
     assert "KeyboardInterrupt: Interrupted after step" in error
     assert "Run this cell again to go on with step" in error
-    while (reply := kernel.client.get_shell_msg(timeout=TIMEOUT))["parent_header"]["msg_id"] != behind:
-        pass
-    assert reply["content"]["status"] == "aborted"
+    assert kernel.reply(behind)["content"]["status"] == "aborted"
     assert kernel.run("print(run.ended, len(run.history['train'][0]) == run.step)") == "interrupted True\n"
     again = kernel.run("first = run.step\nfor step in run:\n    break\nprint(step - first)")
     assert again == "1\n"
@@ -130,7 +129,7 @@ def test_a_failure_switches_the_controls_off_and_the_training_goes_on(kernel):
     kernel.run(broken)
     ids = kernel.start_loop(until="step == 200", after="print(run._panel.inbox.problem); messages.Inbox._read = kept")
     late = kernel.update(ids["slider"], value=0.02)
-    cell = kernel.client.execute("print('ran')")
+    cell = kernel.execute("print('ran')")
     kernel.wait_idle(cell)
     assert (
         "The controls act only when the cell ends, because the page's messages could not be read: "

@@ -327,12 +327,20 @@ def test_a_server_that_ends_before_it_answers():
 def test_the_tests_are_one_pytest_over_tests_and_notebooks(checkout, monkeypatch, capsys):
     started = []
     monkeypatch.setattr(setup, "prepare", lambda tests: started.append(tests))
-    monkeypatch.setattr(setup, "start", lambda arguments: started.append(" ".join(arguments)))
+    progress = []
+
+    def start(arguments, BMCOURSE_PROGRESS):
+        started.append(" ".join(arguments))
+        progress.append(BMCOURSE_PROGRESS)
+
+    monkeypatch.setattr(setup, "start", start)
     monkeypatch.setattr(setup, "finish", lambda process: 5)
     monkeypatch.setattr(setup, "find_browser", lambda: None)
-    fixed = "-m pytest -n 2 --dist loadfile --nbval --nbval-cell-timeout=120"
+    fixed = "-m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-cell-timeout=120"
     assert setup.test([]) == 5, "pytest's own status"
-    assert started == [True, f"{fixed} {checkout / 'tests'} {checkout / 'notebooks'}"]
+    paths = [checkout / "tests" / "test_commands.py", checkout / "notebooks", checkout / "tests"]
+    assert started == [True, f"{fixed} {' '.join(map(str, paths))}"]
+    assert str(checkout) not in progress[0], "the student's own progress is left alone"
     assert "The browser tests need Chromium or Chrome, and there is none. Get one with: " in capsys.readouterr().out
     setup.test(["-x", "tests/test_data.py"])
     assert started[-1] == f"{fixed} -x tests/test_data.py"

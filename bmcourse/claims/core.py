@@ -147,8 +147,8 @@ def text(a_claim, measured):
     says = "People say" if a_claim.belief else "Claim"
     return "\n".join(
         [
-            f"{says}: {a_claim.statement}",
-            f"Measured: {verdict.mean:.2f} {a_claim.unit} (95 % interval {verdict.low:.2f} to {verdict.high:.2f}).",
+            textwrap.fill(f"{says}: {a_claim.statement}", 90),
+            f"Measured: {verdict.mean:.2g} {a_claim.unit} (95 % interval {verdict.low:.2g} to {verdict.high:.2g}).",
             f"Seeds that bear it out: {verdict.bearing} of {verdict.seeds}. "
             f"{'It holds here.' if verdict.holds else 'It does NOT hold here.'}",
             f"What would refute it: an interval reaching below {a_claim.at_least:g}, or fewer than four of five seeds.",
@@ -179,7 +179,7 @@ def _draw(a_claim, effects):
     ax.xaxis.label.set_size(8)
     plots.show(
         fig,
-        f"{verdict.seeds} seeds, one dot each, from {min(effects):.2f} to {max(effects):.2f}; "
+        f"{verdict.seeds} seeds, one dot each, from {min(effects):.2g} to {max(effects):.2g}; "
         f"the claim needs at least {a_claim.at_least:g}.",
     )
 

@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "bench"
+PACKAGE = "tests.bench"
 
 
 def main(argv):
@@ -16,5 +17,5 @@ def main(argv):
     chosen = argv or list(known)
     for number, name in enumerate(chosen, 1):
         print(f"Benchmark {number} of {len(chosen)}: {name}", flush=True)
-        importlib.import_module(f"tests.bench.{known[name]}").main()
+        importlib.import_module(f"{PACKAGE}.{known[name]}").main()
     return 0

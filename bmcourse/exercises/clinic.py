@@ -139,7 +139,7 @@ def ward(text):
         ax.plot(range(1, STEPS + 1), losses, lw=1, label="training")
         ax.plot(range(EVERY, STEPS + 1, EVERY), validation, "o-", ms=3, lw=1, label="validation")
         ax.set(title=letter, ylim=(0, 6))
-        findings = f"measured twice: {validation[-1]:.3f}, {again:.3f}\ngradient: {norm:.1f}"
+        findings = f"measured twice: {validation[-1]:.3f}, {again:.3f}\ngradient: {norm:.2g}"
         paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8}
         ax.text(0.97, 0.86, findings, ha="right", transform=ax.transAxes, fontsize=8, bbox=paper)
     axes[0, 0].legend(frameon=False, loc="lower left")

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Iterable
 
 CONTROLS = ("lr", "code", "pause", "stop")
 
@@ -37,7 +38,7 @@ def checked_lr(lr, lr_range):
 def checked_schedule(schedule, lr_range):
     """`schedule` as a list of tuples (JSON makes lists of them); ValueError if a run could not have recorded it."""
     moves, last = [], 0
-    for move in schedule:
+    for move in schedule if isinstance(schedule, Iterable) else (schedule,):
         step, control, value = move if isinstance(move, (list, tuple)) and len(move) == 3 else (None, None, None)
         if control not in CONTROLS or not isinstance(step, numbers.Integral) or step < last:
             raise ValueError(
@@ -57,8 +58,7 @@ def checked_number(name, value):
             f"Log its mean: run.log({name}={name}.mean())."
         )
     if hasattr(value, "detach"):
-        value = value.detach()
-        return float(value) if value.device.type == "cpu" else value.clone()
+        return float(value.item()) if value.device.type == "cpu" else value.detach().clone()
     if not isinstance(value, numbers.Real) and not hasattr(value, "dtype"):
         raise ValueError(
             f"run.log() takes a number or a tensor for {name}; it got a {type(value).__name__}: {value!r}."

@@ -41,6 +41,9 @@ class Run:
         self._curves, self._waiting, self._logged = {}, [], set()
         self._watch, self._diverged = Watch(), ""
         self._panel, self._open, self._in_body, self._interrupted = None, False, False, False
+        self._steered = 0  # the step whose steer() was the last to hear the slider
+        if notebook_shell():
+            from bmcourse.live import panel  # noqa: F401  (its imports take seconds: here, not in the loop)
 
     def __repr__(self):
         return f"live.Run(steps={self.steps}, lr={self._first_lr:g})"
@@ -88,6 +91,7 @@ class Run:
             )
         if not 0 <= scale < math.inf:
             raise ValueError(f"scale multiplies the learning rate: it must be 0 or more and finite; it was {scale!r}.")
+        self._hear_within_step()
         self._lr_used = self._lr * scale
         for group in optimizer.param_groups:
             group["lr"] = self._lr_used
@@ -102,9 +106,12 @@ class Run:
                 )
             number = checked_number(name, value)
             self._logged.add(name)
-            self._waiting.append((name, self.step, number))
+            if isinstance(number, float) and not self._waiting:
+                self._add(name, self.step, number)
+            else:
+                self._waiting.append((name, self.step, number))
         # Reading a number from a GPU makes the loop wait for it: that is done only every ten steps.
-        if self.step % 10 == 0 or all(isinstance(number, float) for _, _, number in self._waiting):
+        if self._waiting and self.step % 10 == 0:
             self._settle()
 
     @property
@@ -114,6 +121,11 @@ class Run:
 
         self._settle()
         return {name: (np.array(steps), np.array(values)) for name, (steps, values) in self._curves.items()}
+
+    @property
+    def frames(self):
+        """How many pictures the last loop drew while it ran."""
+        return self._panel.frames if self._panel else 0
 
     @property
     def drawing_seconds(self):
@@ -185,21 +197,37 @@ class Run:
         if lr is not None:
             self._record("lr", lr)
 
-    def _record(self, control, value):
-        self.schedule.append((self.step, control, value))
+    def _hear_within_step(self):
+        """Let a slider act on the step that is under way, as if moved before it: once a step, and before code does."""
+        too_late = self._steered == self.step or (self.schedule and self.schedule[-1][0] == self.step)
+        self._steered = self.step
+        if self._panel and self._in_body and not too_late and time.perf_counter() >= self._next_listen:
+            self._hear_slider(self.step - 1)
+
+    def _hear_slider(self, after_step):
+        lr = self._panel.listen()
+        if lr is not None:
+            self._record("lr", lr, after_step)
+
+    def _record(self, control, value, after_step=None):
+        self.schedule.append((self.step if after_step is None else after_step, control, value))
         if control in ("lr", "code"):
             self._lr = value
         elif control == "stop":
             self.ended = "stopped"
 
     def _settle(self):
-        """Move what was logged into the curves, and watch for a loss that diverges."""
         waiting, self._waiting = self._waiting, []
         for name, step, number in waiting:
-            steps, values = self._curves.setdefault(name, (array("q"), array("d")))
-            steps.append(step)
-            values.append(float(number))
-            self._diverged = self._diverged or self._watch.see(name, step, values[-1], self._lr_used)
+            self._add(name, step, float(number))
+
+    def _add(self, name, step, value):
+        if name not in self._curves:
+            self._curves[name] = array("q"), array("d")
+        steps, values = self._curves[name]
+        steps.append(step)
+        values.append(value)
+        self._diverged = self._diverged or self._watch.see(name, step, value, self._lr_used)
 
     def _end(self):
         self._open = self._in_body = False

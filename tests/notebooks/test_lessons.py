@@ -1,0 +1,122 @@
+"""Every notebook keeps the course's pattern: its form, its tags, its stubs, its definitions and its claims."""
+
+import ast
+import copy
+import importlib
+import inspect
+import pkgutil
+import re
+import statistics
+import textwrap
+
+import nbformat
+import pytest
+
+import bmcourse
+from bmcourse.claims import core as claims
+from bmcourse.course.notebooks import normalised, read
+from bmcourse.exercises.core import find
+from tests.notebooks.lessons import PATHS, code_cells, defined_name, solved, tagged, tags
+
+KNOWN_TAGS = {"exercise", "check", "defines", "nbval-ignore-output"}
+FORBIDDEN = {
+    "pyplot": "pyplot keeps figures open and prints addresses: use bmcourse.plots",
+    "clear_output": "nbval cannot compare what clear_output leaves",
+    "import time": "a time never comes out the same again",
+}
+
+
+@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+def notebook(request):
+    return read(request.param)
+
+
+def test_there_are_lessons():
+    assert PATHS
+
+
+def test_length_and_prose(notebook):
+    assert 20 <= len(code_cells(notebook)) <= 45
+    for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
+        assert cell.cell_type == "markdown" or before.cell_type == "markdown", f"no prose before:\n{cell.source}"
+
+
+def test_cells_are_short(notebook):
+    lengths = sorted(len(cell.source.splitlines()) for cell in code_cells(notebook))
+    assert statistics.median(lengths) <= 6
+    assert lengths[-2] <= 25 and lengths[-1] <= 40
+    wide = [line for cell in code_cells(notebook) for line in cell.source.splitlines() if len(line) > 100]
+    assert not wide, "too wide for the page"
+
+
+def test_it_is_stored_executed_and_normalised(notebook):
+    assert [cell.execution_count for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+    assert nbformat.writes(normalised(copy.deepcopy(notebook))) == nbformat.writes(notebook)
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+
+
+def test_every_picture_has_alt_text(notebook):
+    pictures = [o for cell in code_cells(notebook) for o in cell.outputs if "image/png" in o.get("data", {})]
+    assert len(pictures) >= 3
+    assert all(len(picture.metadata["image/png"]["alt"]) > 20 for picture in pictures)
+
+
+def test_nothing_that_cannot_be_compared(notebook):
+    for cell in code_cells(notebook):
+        assert tags(cell) <= KNOWN_TAGS
+        assert not [why for word, why in FORBIDDEN.items() if word in cell.source]
+        texts = [output.get("text", "") + str(output.get("data", {}).get("text/plain", "")) for output in cell.outputs]
+        assert not re.search(r"0x[0-9a-f]{6,}|/home/|/tmp/", "".join(texts))
+    assert len(tagged(notebook, "nbval-ignore-output")) <= 4
+
+
+def test_stubs_are_the_exercises_own(notebook):
+    exercises = tagged(notebook, "exercise")
+    assert len(exercises) >= 5
+    names = [defined_name(cell.source) for cell in exercises]
+    assert [cell.source for cell in exercises] == [find(name).stub for name in names]
+    assert [cell.source for cell in tagged(notebook, "check")] == [f"check({name})" for name in names]
+
+
+def test_definitions_are_the_packages_own(notebook):
+    assert tagged(notebook, "defines")
+    for cell in tagged(notebook, "defines"):
+        theirs, ours = packages_own(defined_name(cell.source)), ast.parse(cell.source)
+        assert ast.dump(claims.without_docstrings(ours)) == ast.dump(claims.without_docstrings(theirs))
+
+
+def packages_own(name):
+    """The syntax tree of the one function or class of that name in the package."""
+    homes = (bmcourse, importlib.import_module("bmcourse.models"))
+    modules = [
+        m.name for home in homes for m in pkgutil.iter_modules(home.__path__, f"{home.__name__}.") if not m.ispkg
+    ]
+    found = set()
+    for module in map(importlib.import_module, sorted(set(modules) - {"bmcourse.__main__"})):
+        thing = vars(module).get(name)
+        if getattr(thing, "__module__", None) == module.__name__:
+            found.add(thing)
+    assert len(found) == 1, f"{name} is defined {len(found)} times in the package"
+    return ast.parse(textwrap.dedent(inspect.getsource(found.pop())))
+
+
+def test_claims_shown_are_claims_measured(notebook):
+    shown = re.findall(r'claims\.show\("(\w+)"\)', "\n".join(cell.source for cell in code_cells(notebook)))
+    assert len(shown) >= 4 and len(set(shown)) == len(shown)
+    assert set(shown) <= set(claims.find_all())
+
+
+def test_terms_are_given_in_chinese(notebook):
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert len(re.findall(r"[\u4e00-\u9fff]{2,}", prose)) >= 10
+
+
+def test_the_solved_variant_has_no_stub_left(notebook):
+    assert "raise NotImplementedError" in "".join(cell.source for cell in code_cells(notebook))
+    assert "raise NotImplementedError" not in "".join(cell.source for cell in code_cells(solved(notebook)))
+
+
+def test_every_claim_of_the_course_is_shown_in_a_lesson():
+    everything = "".join(path.read_text(encoding="utf-8") for path in PATHS)
+    assert [name for name in claims.find_all() if f'claims.show(\\"{name}\\")' not in everything] == []

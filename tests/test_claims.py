@@ -1,0 +1,113 @@
+"""Claims: the verdict's arithmetic, the fingerprint, and that the evidence kept is of the code that is there."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bmcourse import claims as front
+from bmcourse.claims import core
+from bmcourse.claims import training as lesson
+
+CLAIMS = core.find_all()
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_evidence_is_of_the_code_that_is_there(name):
+    assert not core.is_stale(CLAIMS[name], core.evidence()), "run: python -m bmcourse claims"
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_what_is_taught_holds(name):
+    verdict = core.judge(core.evidence()[name]["effects"], CLAIMS[name].at_least)
+    assert verdict.seeds >= 5
+    assert verdict.holds or CLAIMS[name].belief
+
+
+def test_no_evidence_without_a_claim():
+    assert set(core.evidence()) == set(CLAIMS)
+
+
+def test_the_interval_is_students_t():
+    effects = [0.1, 0.3, 0.2, 0.5, 0.4]
+    verdict = core.judge(effects, 0.0)
+    expected = stats.ttest_1samp(effects, 0).confidence_interval(0.95)
+    assert (verdict.low, verdict.high) == pytest.approx(tuple(expected))
+    assert verdict.mean == pytest.approx(np.mean(effects))
+
+
+@pytest.mark.parametrize(
+    "effects, at_least, holds",
+    [
+        ([1.0, 1.1, 0.9, 1.0, 1.0], 0.5, True),
+        ([1.0, 1.1, 0.9, 1.0, 1.0], 0.99, False),  # the interval reaches below
+        ([0.1, 9.0, 9.1, 9.0, 0.2], 0.0, False),  # so does this one, though every seed bears it out
+        ([3.0, 3.0, 3.1, -0.1, -0.1, 3.0, 3.1, 3.0, 3.0], 0.0, False),  # two of nine seeds do not
+    ],
+)
+def test_what_holds(effects, at_least, holds):
+    assert core.judge(effects, at_least).holds is holds
+
+
+def helper(seed):
+    return seed * SCALE
+
+
+SCALE = 2.0
+
+
+@core.claim("Twice a seed is more than the seed.", unit="more", at_least=0.5)
+def doubling(seed):
+    """What this says does not matter."""
+    return helper(seed) - seed
+
+
+def test_the_fingerprint_sees_the_code_it_uses_but_no_wording(monkeypatch):
+    monkeypatch.setattr(core, "_is_ours", lambda thing: thing is helper)
+    before = core.fingerprint(doubling.measure)
+    assert core.fingerprint(doubling.measure) == before
+    monkeypatch.setitem(globals(), "SCALE", 3.0)
+    assert core.fingerprint(doubling.measure) != before
+
+
+def test_the_fingerprint_follows_the_courses_own_code(monkeypatch):
+    before = core.fingerprint(lesson.seeds_differ.measure)
+    monkeypatch.setattr(lesson, "train", lesson.evaluate)
+    assert core.fingerprint(lesson.seeds_differ.measure) != before
+
+
+@pytest.fixture
+def own_evidence(tmp_path, monkeypatch):
+    monkeypatch.setattr(core, "EVIDENCE", tmp_path / "claims.json")
+    monkeypatch.setattr(core, "find_all", lambda: {"doubling": doubling})
+    monkeypatch.setattr(core, "_is_ours", lambda thing: False)
+    return tmp_path / "claims.json"
+
+
+def test_measuring_writes_the_evidence_and_measures_once(own_evidence, capsys):
+    assert core.main([]) == 0
+    assert json.loads(own_evidence.read_text())["doubling"]["effects"] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert "seed 5 of 5" in capsys.readouterr().out
+    core.main([])
+    out = capsys.readouterr().out
+    assert "seed 5 of 5" not in out and "Measured: 2 more" in out
+
+
+def test_a_claim_that_does_not_hold_says_so(own_evidence, capsys):
+    core.main(["doubling"])
+    capsys.readouterr()
+    front.show("doubling")
+    assert "Seeds that bear it out: 4 of 5. It does NOT hold here." in capsys.readouterr().out
+
+
+def test_a_claim_not_yet_measured(own_evidence, capsys):
+    front.show("doubling")
+    assert "Not measured yet. Run: python -m bmcourse claims doubling" in capsys.readouterr().out
+
+
+def test_unknown_names(own_evidence, capsys):
+    assert core.main(["tripling"]) == 2
+    assert "There is no claim 'tripling'. The claims are: doubling." in capsys.readouterr().out
+    with pytest.raises(ValueError, match="There is no claim 'tripling'. The claims are: doubling"):
+        front.show("tripling")

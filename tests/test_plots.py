@@ -1,0 +1,37 @@
+"""Figures: the same bytes every time, alt text always, and honest smoothing."""
+
+import numpy as np
+import pytest
+
+from bmcourse import plots
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    one, two = (plots.png(plots.curves({"a": [3, 2, 1], "b": ([1, 3], [2, 2])}, "Title")) for _ in range(2))
+    assert one == two and one.startswith(b"\x89PNG")
+    assert b"Software" not in one and b"tIME" not in one
+
+
+def test_a_line_without_x_counts_from_1():
+    fig = plots.curves({"a": [3, 2, 1], "b": ([10, 20], [2, 2])}, top=5)
+    first, second = fig.axes[0].lines
+    assert list(first.get_xdata()) == [1, 2, 3] and list(second.get_xdata()) == [10, 20]
+    assert fig.axes[0].get_ylim() == (0, 5)
+
+
+def test_smoothing_is_the_mean_of_the_last_values():
+    values = np.random.default_rng(0).normal(size=50)
+    for window in (1, 7, 100):
+        slow = [values[max(0, i - window + 1) : i + 1].mean() for i in range(50)]
+        np.testing.assert_allclose(plots.smooth(values, window), slow)
+
+
+def test_a_picture_carries_its_alt_text():
+    picture = plots.Picture(plots.curves({"a": [1, 2]}), "A line that rises.")
+    data, metadata = picture._repr_mimebundle_()
+    assert data["text/plain"] == "A line that rises." == metadata["image/png"]["alt"]
+
+
+def test_no_picture_without_alt_text():
+    with pytest.raises(ValueError, match="one sentence of alt text"):
+        plots.show(plots.curves({"a": [1, 2]}), " ")
