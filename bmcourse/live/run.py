@@ -74,7 +74,7 @@ class Run:
 
     @property
     def lr(self):
-        """The learning rate now: what the slider or a line of code said last. The slider acts between two steps."""
+        """The learning rate now: what the slider or a line of code said last. In the loop, read it after `steer`."""
         return self._lr
 
     @lr.setter
@@ -129,7 +129,7 @@ class Run:
 
     @property
     def drawing_seconds(self):
-        """The time that went into drawing while the last loop ran."""
+        """The processor time that went into drawing while the last loop ran."""
         return self._panel.seconds if self._panel else 0.0
 
     def png(self):

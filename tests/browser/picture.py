@@ -1,6 +1,6 @@
 """README's picture: the lesson 06_training in JupyterLab while it trains, its slider moved twice on the way.
 
-    python -m tests.browser.picture
+python -m tests.browser.picture
 """
 
 import io
