@@ -15,7 +15,7 @@ import sys
 from bmcourse.course import setup
 from tests.browser import lab, sweep
 
-TURNS, SECONDS, PRESSES = 2, 6, 12
+TURNS, SECONDS, PRESSES = 2, 10, 20
 TARGETS = "150 ms or less in 95 of 100, drawing 3 % or less, 10 % slower or less, 4 frames a second or more"
 
 SETUP = """\
@@ -145,6 +145,9 @@ def run_together(notebooks, cell, during=lambda notebooks: None):
 def move_sliders(notebooks):
     """Step each notebook's slider up in turn, at uneven times, while all of them train."""
     handles = [notebook.page.locator(f"{sweep.OUTPUT} .noUi-handle") for notebook in notebooks]
+    for handle in handles:
+        handle.wait_for()
+    handles[0].page.wait_for_timeout(500)  # nobody reaches for a slider sooner after it appears
     for handle in handles * PRESSES:
         handle.press("ArrowRight")
         handle.page.wait_for_timeout(random.uniform(100, 300) / len(handles))
