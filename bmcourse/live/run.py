@@ -192,22 +192,18 @@ class Run:
         self._panel.draw_if_due(self)
         self._next_listen = time.perf_counter() + LISTEN
 
-    def _hear(self):
+    def _hear(self, after_step=None):
+        """Record a slider that was moved since the last look, as moved after `after_step` (default: the last step)."""
         lr = self._panel.listen()
         if lr is not None:
-            self._record("lr", lr)
+            self._record("lr", lr, after_step)
 
     def _hear_within_step(self):
         """Let a slider act on the step that is under way, as if moved before it: once a step, and before code does."""
         too_late = self._steered == self.step or (self.schedule and self.schedule[-1][0] == self.step)
         self._steered = self.step
         if self._panel and self._in_body and not too_late and time.perf_counter() >= self._next_listen:
-            self._hear_slider(self.step - 1)
-
-    def _hear_slider(self, after_step):
-        lr = self._panel.listen()
-        if lr is not None:
-            self._record("lr", lr, after_step)
+            self._hear(self.step - 1)
 
     def _record(self, control, value, after_step=None):
         self.schedule.append((self.step if after_step is None else after_step, control, value))
