@@ -608,6 +608,8 @@ FAULTS = (
     "learning rate too big",
 )
 
+LISTED = ", ".join(sorted(FAULTS))  # FAULTS has the patients' order: shown as it is, it would be the answer
+
 # Why a fault does not fit the curves of a patient: what the student sees that speaks against it.
 AGAINST = {
     "softmax twice": "softmax twice leaves the training loss stuck a little below its start, while the validation "
@@ -644,7 +646,7 @@ def _examine(answer, patient):
     """Whether a diagnosis is right, without telling the right one."""
     fault = answer(patient)
     if fault not in FAULTS:
-        raise Mistake(f"Patient {patient}: {fault!r} is not on the list of faults. Choose one of: {', '.join(FAULTS)}.")
+        raise Mistake(f"Patient {patient}: {fault!r} is not on the list of faults. Choose one of: {LISTED}.")
     if fault != diagnose(patient):
         raise Mistake(f"Patient {patient} does not have {fault!r}: {AGAINST[fault]}. Look at its curves again.")
     return "right"
@@ -686,7 +688,7 @@ DIAGNOSE = Exercise(
         ),
         Wrong(
             _diagnosis("A", "no idea"),
-            f"Patient A: 'no idea' is not on the list of faults. Choose one of: {', '.join(FAULTS)}.",
+            f"Patient A: 'no idea' is not on the list of faults. Choose one of: {LISTED}.",
         ),
     ],
     hints=[
