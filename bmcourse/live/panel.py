@@ -14,6 +14,7 @@ from bmcourse.live.curve import Curve
 from bmcourse.live.messages import Inbox
 
 BUDGET = 0.029  # of the time goes into drawing, averaged over five frames: a new axis costs as much as several
+NOTCH = 0.02  # of the slider, in powers of ten
 PAUSE = 0.21  # seconds between two frames, at least; each costs the browser more than the kernel
 
 
@@ -23,7 +24,7 @@ class Panel:
     def __init__(self, run):
         low, high = (math.log10(end) for end in run.lr_range)
         self.slider = widgets.FloatLogSlider(
-            run.lr, min=low, max=high, step=0.02, description="learning rate", readout_format=".1e",
+            run.lr, min=low, max=high, step=NOTCH, description="learning rate", readout_format=".1e",
             style={"description_width": "initial"}, layout={"width": "380px"},
         )  # fmt: skip
         self.pause = widgets.ToggleButton(description="Pause", icon="pause", layout={"width": "90px"})
@@ -63,7 +64,7 @@ class Panel:
     def listen(self):
         """Hear the page: the learning rate if the slider was moved since the last time, else None."""
         self.inbox.deliver()
-        if self.slider.value == self.heard:
+        if abs(math.log10(self.slider.value / self.heard)) < NOTCH / 2:  # the page itself rounds it to whole notches
             return None
         self.heard = self.slider.value
         self.lr = min(max(self.heard, self.lr_range[0]), self.lr_range[1])  # log and back again may be off by a bit

@@ -14,7 +14,7 @@ from tests.browser.peek import report
 model = torch.nn.Linear(4, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
 x, used, done = torch.ones(8, 4), [], []
-run = live.Run(steps=100_000, lr=1e-2)
+run = live.Run(steps=100_000, lr=3e-3)  # between two notches of the slider
 report("NAME.json", lambda: {"step": run.step, "done": len(done), "used": used, "schedule": run.schedule})
 print("ipykernel", ipykernel.__version__)""",
     """\
@@ -93,6 +93,7 @@ def session(open_notebook, name, **where):
     training = Training(open_notebook, name, **where)
     training.go()
     training.page.wait_for_selector(f"{OUTPUT} img[src^='blob:']")
+    assert training.until(lambda state: state["done"] > 200, "more steps")["schedule"] == []  # nothing was moved
     training.drag(0.9)
     assert training.until_lr_is_as_shown() > 0.05
     training.press("Home")
@@ -134,7 +135,7 @@ def check_what_is_left(training):
     assert training.notebook.saved().cells[2].outputs[0].text == "consecutive steps: True\nall logged: True\n"
     state = training.until(lambda state: True, "a report")
     moves = {step + 1: value for step, control, value in state["schedule"] if control == "lr"}  # the last before a step
-    used = [(1, 1e-2), *moves.items()]
+    used = [(1, 3e-3), *moves.items()]
     assert [tuple(pair) for pair in state["used"]] == used
     others = [(control, value) for _, control, value in state["schedule"] if control != "lr"]
     assert others == [("pause", True), ("pause", False), ("stop", True)]
