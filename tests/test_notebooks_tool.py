@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from bmcourse.course import notebooks
 
@@ -43,6 +43,15 @@ def test_what_differs_between_runs_is_taken_out():
     plain = notebooks.normalised(notebook)
     assert plain.cells[0].execution_count == 1 and plain.cells[0].metadata == {"tags": ["check"]}
     assert plain.metadata == {"kernelspec": notebooks.KERNEL, "language_info": {"name": "python"}}
+
+
+def test_prints_that_follow_each_other_are_one_output_and_pictures_stay_between_them():
+    texts = [new_output("stream", name="stdout", text=text) for text in ("a", "b\n", "c\n")]
+    picture = new_output("display_data", data={"text/plain": "picture"})
+    warning = new_output("stream", name="stderr", text="!")
+    cell = new_code_cell("1", outputs=[*texts[:2], picture, texts[2], warning])
+    outputs = notebooks.normalised(new_notebook(cells=[cell])).cells[0].outputs
+    assert [output.get("text", "picture") for output in outputs] == ["ab\n", "picture", "c\n", "!"]
 
 
 def test_a_failing_cell_writes_nothing(folder):

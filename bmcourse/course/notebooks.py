@@ -57,7 +57,7 @@ def normalised(notebook):
     code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for count, cell in enumerate(code_cells, 1):
         cell.execution_count = count
-        cell.outputs = [_plain(output, count) for output in cell.outputs]
+        cell.outputs = _joined([_plain(output, count) for output in cell.outputs])
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = {"tags": tags} if tags else {}
@@ -70,6 +70,17 @@ def _plain(output, count):
     if "execution_count" in output:
         output.execution_count = count
     return output
+
+
+def _joined(outputs):
+    """Prints that follow each other as one output: a busy machine cuts a print in two now and then."""
+    joined = []
+    for output in outputs:
+        if joined and output.output_type == joined[-1].output_type == "stream" and output.name == joined[-1].name:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def write(path, notebook):
