@@ -1,3 +1,18 @@
-"""Live widgets for the notebooks: `Run`, a training loop that is watched and steered while it runs."""
+"""Live widgets for the notebooks: `Run`, a training loop that is watched and steered, and the explorers."""
+
+import importlib
 
 from bmcourse.live.run import Run as Run
+
+EXPLORERS = {"outlier": "losses", "logits": "losses", "loss_surface": "losses", "race": "optimizers"}
+
+
+def __getattr__(name):
+    """Load an explorer when it is first asked for: a script with a `Run` needs no widgets."""
+    if name not in EXPLORERS:
+        raise AttributeError(f"bmcourse.live has no {name}. It has Run, {', '.join(EXPLORERS)}.")
+    return getattr(importlib.import_module(f"bmcourse.live.{EXPLORERS[name]}"), name)
+
+
+def __dir__():
+    return ["Run", *EXPLORERS]

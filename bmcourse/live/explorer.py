@@ -1,0 +1,68 @@
+"""An explorer: controls over a picture that is drawn anew at every move, and a static picture in the saved notebook."""
+
+import io
+import zlib
+
+import ipywidgets as widgets
+import matplotlib
+from IPython.display import display
+
+from bmcourse.live.curve import few_colours
+
+
+class Stage:
+    """A figure of which only what moves is drawn at a move: axes, words and background are kept from before."""
+
+    def __init__(self, fig):
+        fig.set_layout_engine("none")  # the axes stay in their place, and finding one takes longer than drawing
+        self.fig, self.backgrounds = fig, {}
+
+    def frame(self, moving, scene=None):
+        """PNG bytes of the figure with the artists `moving` on top.
+
+        All the rest is drawn once for each `scene`, any value that says what is in it: another one after a change of
+        the axes, a title or a surface.
+        """
+        with matplotlib.rc_context({"text.hinting": "no_hinting"}):  # hinted text takes twice the time
+            self._draw(moving, scene)
+        file = io.BytesIO()
+        few_colours(self.fig.canvas, 0).save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+        return file.getvalue()
+
+    def _draw(self, moving, scene):
+        canvas = self.fig.canvas
+        if scene not in self.backgrounds:
+            for artist in moving:
+                artist.set_animated(True)  # not part of the background
+            canvas.draw()
+            self.backgrounds[scene] = canvas.copy_from_bbox(self.fig.bbox)
+        canvas.restore_region(self.backgrounds[scene])
+        for artist in moving:
+            artist.draw(canvas.get_renderer())
+
+
+def explore(draw, alt, **controls):
+    """Show the picture that `draw(**values)` returns as PNG bytes under `controls`, {name: an ipywidgets control}.
+
+    The saved notebook keeps the first picture, with `alt`, one sentence, as its text. An error in `draw` is shown under
+    the picture, which stays as it was, and raised, so that no test misses it.
+    """
+    picture, problem = widgets.Image(format="png"), widgets.HTML()
+
+    def redraw(_=None):
+        try:
+            picture.value = draw(**{name: control.value for name, control in controls.items()})
+            problem.value = ""
+        except Exception as error:
+            problem.value = f"{type(error).__name__}: this picture cannot be drawn. Move a control back."
+            raise
+
+    redraw()
+    for control in controls.values():
+        control.style.description_width = control.style.description_width or "initial"  # all of it, not ten letters
+        control.observe(redraw, names="value")
+    row = widgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+    box = widgets.VBox([row, picture, problem])
+    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    bundle = {"text/plain": alt, "image/png": bytes(picture.value), "application/vnd.jupyter.widget-view+json": view}
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
