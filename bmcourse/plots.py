@@ -70,6 +70,27 @@ def curves(lines, title="", xlabel="step", ylabel="loss (nats)", top=None):
     return fig
 
 
+def paths(function, walks, title="", margin=0.15):
+    """Contours of `function`, points (..., 2) to heights (...), and on them `walks`, {name: points (steps, 2)}."""
+    import torch
+
+    fig, ax = figure(6.4, 3.4)
+    points = torch.cat(list(walks.values()))
+    low, high = points.amin(0), points.amax(0)
+    low, high = low - margin * (high - low), high + margin * (high - low)
+    grid = torch.cartesian_prod(torch.linspace(low[0], high[0], 100), torch.linspace(low[1], high[1], 100))
+    x, y, heights = (part.reshape(100, 100) for part in (*grid.T, function(grid)))
+    lowest, highest = heights.min(), heights.max()
+    levels = lowest + (highest - lowest) * torch.linspace(0.08, 0.95, 12) ** 2  # closer together near the bottom
+    ax.contour(x, y, heights, levels=levels, colors="#bbbbbb", linewidths=0.8)
+    for name, walk in walks.items():
+        ax.plot(*walk.T, label=name, marker="o", ms=3, lw=1.2)
+    ax.set(title=title, xlabel="w₁", ylabel="w₂")
+    ax.grid(visible=False)
+    ax.legend(frameon=False)
+    return fig
+
+
 def smooth(values, window=20):
     """The mean over the last `window` values at every place: the trend under the noise."""
     import numpy as np

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from bmcourse import plots
 
@@ -17,6 +18,16 @@ def test_a_line_without_x_counts_from_1():
     first, second = fig.axes[0].lines
     assert list(first.get_xdata()) == [1, 2, 3] and list(second.get_xdata()) == [10, 20]
     assert fig.axes[0].get_ylim() == (0, 5)
+
+
+def test_paths_stand_inside_the_picture_on_the_functions_own_contours():
+    walks = {"a": torch.tensor([[-2.0, 0.5], [1.0, -0.1]]), "b": torch.tensor([[0.0, 0.0], [0.0, 3.0]])}
+    (ax,) = plots.paths(lambda points: points.square().sum(-1), walks, "Title").axes
+    np.testing.assert_array_equal(ax.lines[1].get_xydata(), walks["b"])
+    assert ax.get_xlim()[0] < -2 and ax.get_xlim()[1] > 1 and ax.get_ylim()[0] < -0.1 and ax.get_ylim()[1] > 3
+    contours = ax.collections[0]
+    for level, path in zip(contours.levels, contours.get_paths(), strict=True):
+        np.testing.assert_allclose((path.vertices**2).sum(1), level, rtol=0.01)
 
 
 def test_smoothing_is_the_mean_of_the_last_values():
