@@ -379,6 +379,11 @@ MY_ADAMW = Exercise(
             "root of the average of their squares.",
         ),
         Wrong(
+            _differs(direction=lambda self, i, g: g / (g.abs() + self.eps)),
+            "You divide each gradient by its own size: every step is plus or minus lr, and nothing of the past counts. "
+            "Keep the two averages, m of the gradients and v of their squares.",
+        ),
+        Wrong(
             _differs(direction=lambda self, i, g: g / (self.v_hat(i).sqrt() + self.eps)),
             "You move by the gradient of now, and m is not used: that is RMSProp. Put the corrected m above the line.",
         ),
@@ -551,8 +556,8 @@ MY_ADAMW = Exercise(
         ),
         Wrong(
             _ListOfOne,
-            "All your parameters share one m and one v: [tensor] * n is n times the same tensor. Make a tensor for "
-            "each: [torch.zeros_like(p) for p in params].",
+            "All your parameters share one m and one v. Each needs its own: [torch.zeros_like(p) for p in params]. "
+            "([tensor] * n is n times the same tensor.)",
         ),
         Wrong(
             _OneState,
