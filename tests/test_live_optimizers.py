@@ -107,10 +107,10 @@ def test_a_step_of_muon_has_the_length_that_newton_schulz_gives_to_every_vector(
     for _ in range(5):
         length = 3.4445 * length - 4.7750 * length**3 + 2.0315 * length**5
     steps = np.diff(paths(surface)["Muon (μ)"], axis=0)
-    assert np.hypot(*steps.T) == pytest.approx(np.full(optimizers.STEPS, LR * length), rel=1e-4)
+    assert np.hypot(*steps.T) == pytest.approx(np.full(optimizers.STEPS, LR * length), rel=0.05)  # 8 bits
     downhill = -np.array(SURFACES["Rosenbrock"].gradient(START["x"], START["y"]))
     if surface == "Rosenbrock":
-        assert steps[0] / np.hypot(*steps[0]) == pytest.approx(downhill / np.hypot(*downhill), abs=1e-4)
+        assert steps[0] / np.hypot(*steps[0]) == pytest.approx(downhill / np.hypot(*downhill), abs=0.02)
 
 
 def test_the_first_racer_is_gradient_descent_without_noise():

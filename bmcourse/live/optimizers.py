@@ -67,7 +67,7 @@ def racers(noise, momentum, beta1, beta2):
         (optimizers.RMSProp, (("alpha", beta2),), noise),
         (optimizers.Adam, (adam,), noise),
         (optimizers.AdamW, (adam, ("weight_decay", DECAY)), noise),
-        (optimizers.Muon, (mu, ("weight_decay", 0.0), ("dtype", torch.float32)), noise),
+        (optimizers.Muon, (mu, ("weight_decay", 0.0)), noise),
     ]
 
 
