@@ -4,7 +4,14 @@ import importlib
 
 from bmcourse.live.run import Run as Run
 
-EXPLORERS = {"outlier": "losses", "logits": "losses", "loss_surface": "losses", "race": "optimizers"}
+EXPLORERS = {
+    "tokens": "data",
+    "merges": "data",
+    "outlier": "losses",
+    "logits": "losses",
+    "loss_surface": "losses",
+    "race": "optimizers",
+}
 
 
 def __getattr__(name):
