@@ -102,7 +102,7 @@ class Track:
 
     def __init__(self):
         self.fig, (self.ground, self.losses) = plots.figure(8.1, 4.5, columns=2)
-        self.stage, self.surface, self.contours, self.names = Stage(self.fig), None, [], {}
+        self.stage, self.contours, self.names = Stage(self.fig), [], {}
         self.ground.set_position([0.075, 0.1, 0.4, 0.4 * 8.1 / 4.5])
         self.ground.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xlabel="x   (○ start, ☆ minimum)")
         self.ground.set_ylabel("y", labelpad=-3)
@@ -128,7 +128,7 @@ class Track:
 
     def draw(self, surface, lr, momentum, beta1, beta2, x, y):
         """PNG bytes of the race on the surface of that name, started at (x, y)."""
-        if surface != self.surface:
+        if surface not in self.stage.backgrounds:
             self._new_ground(surface)
         known = SURFACES[surface]
         paths = [path(*racer, surface, lr, (x, y)) for racer in racers(known.noise, momentum, beta1, beta2)]
@@ -139,12 +139,13 @@ class Track:
         self.tracks.show(points)
         self.curves.show(np.stack(np.broadcast_arrays(np.arange(STEPS + 1), losses), axis=-1))
         self.start.set_data([x], [y])
+        self.goals.set_data(*zip(*known.minima, strict=True))
         self.verdict.set_path(outline(f"gradient descent {outcome(known, paths[0])}", 10))
         lines = [*self.tracks.artists, *self.curves.artists]
         return self.stage.frame([*lines, *self.notes, self.start, self.goals, self.verdict], surface)
 
     def _new_ground(self, name):
-        """Make contours, minima and words for another surface."""
+        """Make the contours and the words of a surface that was not drawn before."""
         for artist in self.contours:
             artist.remove()
         surface, side = SURFACES[name], np.linspace(-EDGE, EDGE, 201)
@@ -154,12 +155,10 @@ class Track:
             self.ground.contourf(side, side, heights, [0, *levels, np.inf], colors=SHADES, zorder=0),
             self.ground.contour(side, side, heights, levels, colors="#a0a0a0", linewidths=0.6, zorder=0.5),
         ]
-        self.goals.set_data(*zip(*surface.minima, strict=True))
         self.losses.set_title(f"loss = {surface.formula}", loc="left", size=10)
         noise = f"; noise of the gradients {surface.noise}" if surface.noise else ""
         self.losses.set_xlabel(f"step   (a mark every {MARK}{noise})")
         self.names[SAME].set_text("SGD" if surface.noise else SAME)
-        self.surface = name
 
 
 class Lines:
