@@ -121,19 +121,22 @@ class Outcome:
     changed: tuple = ()
 
 
-def _fresh_cases(exercise):
+def _seed(number):
+    """What torch.manual_seed does on the CPU; that one takes a hundred times as long: it keeps a stack trace."""
     import torch
 
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(number)
+
+
+def _fresh_cases(exercise):
+    _seed(0)
     return list(exercise.cases())
 
 
 def _outcomes(exercise, answer):
     """What `answer` does with one case after the other, each time from the same random state."""
-    import torch
-
     for case, untouched in zip(_fresh_cases(exercise), _fresh_cases(exercise), strict=True):
-        torch.default_generator.manual_seed(1)  # torch.manual_seed takes a hundred times as long
+        _seed(1)
         try:
             value = exercise.run(answer, *case) if exercise.run else answer(*case)
             changed = _changed(exercise, case, untouched) if exercise.inputs_unchanged else ()
@@ -144,8 +147,6 @@ def _outcomes(exercise, answer):
 
 def _expected(exercise):
     """The right result of every case."""
-    import torch
-
     if exercise.judge is None:
         outcomes = list(_outcomes(exercise, exercise.reference))
         broken = next((outcome.raised.text for outcome in outcomes if outcome.raised), None)
@@ -153,7 +154,7 @@ def _expected(exercise):
         return [outcome.value for outcome in outcomes]
     results = []
     for case in _fresh_cases(exercise):
-        torch.default_generator.manual_seed(1)  # torch.manual_seed takes a hundred times as long
+        _seed(1)
         results.append(snapshot(exercise.judge(*case)))
     return results
 
