@@ -4,18 +4,16 @@ Nobody is timed before both have given the same output. Then they take turns, si
 twice; the ratio is the median of the turns' ratios. With need_weights both take a path that keeps the weights to show.
 """
 
-import os
 import statistics
-import sys
-import time
+from functools import partial
 
 import torch
 from torch import nn
 
 from bmcourse.models.attention import MultiHeadAttention, causal_mask
 from bmcourse.models.transformer import TransformerEncoderLayer
+from tests.bench import turns
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SECONDS, TURNS = 5, 7  # a comparison takes turns for so long, and at least so often
 SHAPES = {
     "16 texts of 64 tokens, 128 channels, 4 heads": (16, 64, 128, 4),
@@ -25,12 +23,10 @@ TARGETS = "attention 1.1 times torch's time or less, the encoder layer 1.15 time
 
 
 def main():
-    threads = f"{torch.get_num_threads()} thread(s), OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}"
-    load = f", load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
-    print(f"torch {torch.__version__} on {DEVICE}, {os.cpu_count()} cores, {threads}{load}. Wanted: {TARGETS}.")
+    print(f"{turns.machine()} Wanted: {TARGETS}.")
     for shape, (B, T, C, H) in SHAPES.items():
         print(f"\n{shape:<46}  torch ms   ours ms   ratio   middle half of turns   turns", flush=True)
-        x = torch.randn(B, T, C, generator=torch.Generator().manual_seed(0)).to(DEVICE).requires_grad_()
+        x = torch.randn(B, T, C, generator=torch.Generator().manual_seed(0)).to(turns.DEVICE).requires_grad_()
         for name, ours, theirs, run in [*attention_cases(x, H), *layer_cases(x, H)]:
             theirs.load_state_dict(ours.state_dict())
             check(run, ours, theirs)
@@ -47,8 +43,8 @@ def masks(x):
 
 def attention_cases(x, nhead):
     """Name, our module, torch's, and a function that runs one of them."""
-    ours = MultiHeadAttention(x.shape[-1], nhead).to(DEVICE)
-    theirs = nn.MultiheadAttention(x.shape[-1], nhead, batch_first=True).to(DEVICE)
+    ours = MultiHeadAttention(x.shape[-1], nhead).to(turns.DEVICE)
+    theirs = nn.MultiheadAttention(x.shape[-1], nhead, batch_first=True).to(turns.DEVICE)
     for name, (attn_mask, padding) in masks(x).items():
         given = {"attn_mask": attn_mask, "key_padding_mask": padding, "need_weights": False}
         yield f"attention, {name}", ours, theirs, lambda mha, given=given: mha(x, x, x, **given)[0]
@@ -59,8 +55,8 @@ def layer_cases(x, nhead):
     """The same for the encoder layer, with the usual dropout and without."""
     C = x.shape[-1]
     for dropout in (0.0, 0.1):
-        ours = TransformerEncoderLayer(C, nhead, 4 * C, dropout).to(DEVICE)
-        theirs = nn.TransformerEncoderLayer(C, nhead, 4 * C, dropout, batch_first=True).to(DEVICE)
+        ours = TransformerEncoderLayer(C, nhead, 4 * C, dropout).to(turns.DEVICE)
+        theirs = nn.TransformerEncoderLayer(C, nhead, 4 * C, dropout, batch_first=True).to(turns.DEVICE)
         for name, given in masks(x).items():
             yield f"encoder layer, {name}, dropout {dropout}", ours, theirs, lambda layer, given=given: layer(x, *given)
 
@@ -72,38 +68,19 @@ def check(run, *modules):
 
 def take_turns(run, *modules):
     """One pair of seconds a turn, for our module and for torch's."""
-    modules = [module.train() for module in modules]
-    for module in modules:
-        seconds(run, module)  # the first time is never like the others
-    turns, start = [], time.perf_counter()
-    while len(turns) < TURNS or time.perf_counter() - start < SECONDS:
-        progress(f"turn {len(turns) + 1}, {time.perf_counter() - start:.0f} of about {SECONDS} s")
-        turns.append([seconds(run, module) for module in modules])
-    return turns
+    passes = {module: partial(pass_seconds, run, module.train()) for module in modules}
+    for measure in passes.values():
+        measure()  # the first time is never like the others
+    return list(zip(*turns.take_turns(passes, SECONDS, TURNS).values(), strict=True))
 
 
-def seconds(run, module):
+def pass_seconds(run, module):
     """Seconds of one forward and one backward pass."""
     module.zero_grad()
-    wait()
-    start = time.perf_counter()
-    run(module).sum().backward()
-    wait()
-    return time.perf_counter() - start
+    return turns.seconds(lambda: run(module).sum().backward())
 
 
-def wait():
-    """Until the GPU, if there is one, has done all it was given."""
-    if DEVICE == "cuda":
-        torch.cuda.synchronize()
-
-
-def row(name, turns):
-    ours, theirs = (1000 * statistics.median(column) for column in zip(*turns, strict=True))
-    low, ratio, high = statistics.quantiles(mine / torchs for mine, torchs in turns)
-    return f"  {name:<44}  {theirs:>8.2f}  {ours:>8.2f}  {ratio:>6.2f}   {low:>12.2f} to {high:<7.2f} {len(turns):>5}"
-
-
-def progress(text):
-    if sys.stdout.isatty():
-        print(f"  {text}", end="\r", flush=True)
+def row(name, pairs):
+    ours, theirs = (1000 * statistics.median(column) for column in zip(*pairs, strict=True))
+    low, ratio, high = statistics.quantiles(mine / torchs for mine, torchs in pairs)
+    return f"  {name:<44}  {theirs:>8.2f}  {ours:>8.2f}  {ratio:>6.2f}   {low:>12.2f} to {high:<7.2f} {len(pairs):>5}"

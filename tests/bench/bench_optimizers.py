@@ -3,17 +3,14 @@
 All that are compared take turns, since a machine is never equally busy twice, and they share the same gradients.
 """
 
-import os
 import statistics
-import sys
-import time
 
 import torch
 
 from bmcourse import optimizers
 from bmcourse.models.gpt import GPT, GPTConfig
+from tests.bench import turns
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SECONDS, TURNS = 12, 5  # a comparison takes turns for so long, and at least so often
 TURN = 0.05  # seconds that one turn lasts, or one step if that is longer
 SHAPES = {"12 layers x 256 channels": (12, 256), "pocket: 1 layer x 32 channels": (1, 32)}
@@ -58,12 +55,10 @@ class Readable:
 
 
 def main():
-    threads = f"{torch.get_num_threads()} thread(s), OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}"
-    load = f", load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
-    print(f"torch {torch.__version__} on {DEVICE}, {os.cpu_count()} cores, {threads}{load}.")
+    print(turns.machine())
     print(f"{'time of a step':<33}    median   middle half of turns   to the first    turns")
     for model, (layers, channels) in SHAPES.items():
-        gpt = GPT(GPTConfig(vocabulary_size=100, layers=layers, channels=channels)).to(DEVICE)
+        gpt = GPT(GPTConfig(vocabulary_size=100, layers=layers, channels=channels)).to(turns.DEVICE)
         for contestants, parameters in ((ADAM, gpt.parameters()), (MUON, matrices(gpt))):
             parameters = list(parameters)
             count = sum(parameter.numel() for parameter in parameters)
@@ -80,18 +75,21 @@ def matrices(gpt):
 def take_turns(contestants, parameters):
     """Seconds of a step, one number a turn, for each contestant by name."""
     generator = torch.Generator().manual_seed(0)
-    gradients = [0.01 * torch.randn(p.shape, generator=generator).to(DEVICE) for p in parameters]
+    gradients = [0.01 * torch.randn(p.shape, generator=generator).to(turns.DEVICE) for p in parameters]
     rivals = {name: make(copies(parameters, gradients)) for name, make in contestants.items()}
-    times, steps = {name: [] for name in rivals}, {}
-    for name, rival in rivals.items():
-        seconds(rival, 1)  # the first step makes the state
-        steps[name] = max(1, round(TURN / seconds(rival, 1)))
-    start = time.perf_counter()
-    while len(times[name]) < TURNS or time.perf_counter() - start < SECONDS:
-        progress(f"turn {len(times[name]) + 1}, {time.perf_counter() - start:.0f} of about {SECONDS} s")
-        for name, rival in rivals.items():
-            times[name].append(seconds(rival, steps[name]))
-    return times
+    return turns.take_turns({name: turn_of(rival) for name, rival in rivals.items()}, SECONDS, TURNS)
+
+
+def turn_of(rival):
+    """A function that gives the seconds of a step, the mean of as many in a row as a turn has room for."""
+    turns.seconds(rival.step)  # the first step makes the state
+    steps = max(1, round(TURN / turns.seconds(rival.step)))
+
+    def several():
+        for _ in range(steps):
+            rival.step()
+
+    return lambda: turns.seconds(several) / steps
 
 
 def copies(parameters, gradients):
@@ -102,22 +100,6 @@ def copies(parameters, gradients):
     return own
 
 
-def seconds(rival, steps):
-    """Seconds of one step: the mean of `steps` in a row."""
-    wait()
-    start = time.perf_counter()
-    for _ in range(steps):
-        rival.step()
-    wait()
-    return (time.perf_counter() - start) / steps
-
-
-def wait():
-    """Until the GPU, if there is one, has done all it was given."""
-    if DEVICE == "cuda":
-        torch.cuda.synchronize()
-
-
 def table(times):
     """One line a contestant; the ratio is the median over the turns of the ratio to the first one's same turn."""
     peer = next(iter(times.values()))
@@ -125,8 +107,3 @@ def table(times):
         low, middle, high = (1000 * value for value in statistics.quantiles(own))
         ratio = statistics.median(mine / theirs for mine, theirs in zip(own, peer, strict=True))
         yield f"  {name:<31} {middle:>9.3f} ms {low:>10.3f} to {high:<9.3f} {ratio:>9.2f}   {len(own):>12}"
-
-
-def progress(text):
-    if sys.stdout.isatty():
-        print(f"  {text}", end="\r", flush=True)
