@@ -9,6 +9,7 @@ from IPython.display import display
 from traitlets import Unicode
 
 from bmcourse import plots
+from bmcourse.live.view import widget_view
 
 SENTENCE = "Large models 大模型 learn tokens. 🙂"
 LONGER = "If the value of the expression is true, the function returns it. 大模型"
@@ -77,9 +78,7 @@ def show(draw, still, rows, *controls):
         control.observe(update, names="value")
     plain, page = explained(still)
     box = widgets.VBox([*rows, view])
-    reference = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    bundle = {"text/plain": plain, "text/html": page, "application/vnd.jupyter.widget-view+json": reference}
-    display(bundle, raw=True)
+    display({"text/plain": plain, "text/html": page, **widget_view(box)}, raw=True)
 
 
 def explained(draw, *values):

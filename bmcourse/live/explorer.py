@@ -8,6 +8,7 @@ import matplotlib
 from IPython.display import display
 
 from bmcourse.live.curve import few_colours
+from bmcourse.live.view import widget_view
 
 
 class Stage:
@@ -63,6 +64,5 @@ def explore(draw, alt, **controls):
         control.observe(redraw, names="value")
     row = widgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
     box = widgets.VBox([row, picture, problem])
-    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
-    bundle = {"text/plain": alt, "image/png": bytes(picture.value), "application/vnd.jupyter.widget-view+json": view}
+    bundle = {"text/plain": alt, "image/png": bytes(picture.value), **widget_view(box)}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt}})

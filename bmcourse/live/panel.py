@@ -12,6 +12,7 @@ from IPython.display import display
 
 from bmcourse.live.curve import Curve
 from bmcourse.live.messages import Inbox
+from bmcourse.live.view import widget_view
 
 BUDGET = 0.029  # of the time goes into drawing, averaged over five frames: a new axis costs as much as several
 NOTCH = 0.02  # of the slider, in powers of ten
@@ -50,8 +51,7 @@ class Panel:
         self.costs.extend([0.0] * 5)
         self.next_frame, self.frames, self.seconds = 0.0, 0, 0.0
         text = repr(run)  # the same before and after: files keep the last, and nbval compares it with the first
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        bundle = {"text/plain": text, "application/vnd.jupyter.widget-view+json": view}
+        bundle = {"text/plain": text, **widget_view(self.box)}
         with no_flushing(shell):
             handle = display(bundle, raw=True, display_id=True)
             try:

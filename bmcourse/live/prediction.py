@@ -2,6 +2,8 @@
 
 import html
 
+from bmcourse.live.view import widget_view
+
 
 class Prediction:
     """One question with its options, as widgets in a live notebook and as readable text everywhere else.
@@ -46,7 +48,7 @@ class Prediction:
         return f"<p><b>Your prediction:</b> {html.escape(self.question)}</p><ul>{options}</ul>"
 
     def _widget_view(self):
-        """The mime type and data with which a front end finds the widgets."""
+        """Make the widgets; returns what a front end finds them by."""
         import ipywidgets as widgets
 
         wide = widgets.Layout(width="max-content")
@@ -59,8 +61,7 @@ class Prediction:
         if self.chosen is not None:
             self._freeze("Locked.")
         box = widgets.VBox([question, self._radio, widgets.HBox([self._button, self._note])])
-        view = "application/vnd.jupyter.widget-view+json"
-        return {view: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}
+        return widget_view(box)
 
     def _on_choice(self, change):
         self._button.disabled = change["new"] is None
