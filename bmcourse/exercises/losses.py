@@ -189,6 +189,11 @@ HUBER = Exercise(
             "Near zero the 1/2 is missing. Your loss jumps at delta, from delta² down to delta² / 2.",
         ),
         Wrong(
+            _branches(lambda e, d: e**2, lambda e, d: d * e),
+            "Both branches lack a half: it is e² / 2 near zero, and delta * e - delta² / 2 beyond. Yours meet, but at "
+            "delta² and with a kink.",
+        ),
+        Wrong(
             _branches(lambda e, d: e**2, lambda e, d: 2 * d * e - d**2),
             "Twice too large: both branches miss the factor 1/2.",
         ),
@@ -361,8 +366,8 @@ STABLE_CROSS_ENTROPY = Exercise(
     cases=lambda: [
         (torch.tensor([[2.0, 1.0, -1.0], [0.5, 0.0, 1.0]]), torch.tensor([0, 1])),
         (torch.randn(5, 4), torch.tensor([3, 0, 1, 1, 2])),
-        (torch.tensor([[1000.0, 0.0, -1000.0]]), torch.tensor([0])),
         (torch.tensor([[1000.0, 0.0, -1000.0]]), torch.tensor([1])),
+        (torch.tensor([[1000.0, 0.0, -1000.0]]), torch.tensor([0])),
         (torch.tensor([[1000.0, 999.0], [-1000.0, -1002.0]]), torch.tensor([0, 1])),
     ],
     run=_cross_entropy_run,
@@ -1172,6 +1177,11 @@ KL_DIVERGENCE = Exercise(
             lambda p, q: kl_divergence(q, p),
             "p and q are exchanged: that is KL(q ‖ p), and the two differ. The weights are p: sum of p * log(p / q). "
             "Beware of F.kl_div, where q comes first.",
+        ),
+        Wrong(
+            lambda p, q: (q * (q / p).log()).sum(-1),
+            "p and q are exchanged, and a 0 among them gives NaN or infinity. It is the sum of p * log(p / q), where "
+            "a class with p = 0 counts 0.",
         ),
         Wrong(
             lambda p, q: (p * (p / q).log()).sum(-1),

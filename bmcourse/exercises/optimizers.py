@@ -1259,6 +1259,11 @@ FAIR_WINNER = Exercise(
             "You compare sums over the seeds, and not all have as many seeds. Take the mean.",
         ),
         Wrong(
+            lambda results: min(results, key=lambda name: min(min(losses) for losses in results[name].values())),
+            "You compare the luckiest seeds, and min() of numbers with a NaN among them depends on their order. Drop "
+            "the rates at which a seed diverged, then take the mean over the seeds.",
+        ),
+        Wrong(
             _least_at_best(_counting(min)),
             "You compare the luckiest seeds. Take the mean over the seeds of each learning rate.",
         ),
