@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 
 SHORTEST_TEXT = 1_000  # characters: below this a tenth for validation holds no sentence
 
@@ -142,3 +143,32 @@ def digits(validation=0.2, seed=0):
     labels = torch.tensor(source.target)[order]
     count = round(validation * len(labels))
     return Digits(images[count:], labels[count:], images[:count], labels[:count])
+
+
+def shift(images, down, right):
+    """The images (..., height, width), each moved by whole pixels; what comes in from the edge is 0, black.
+
+    A negative number moves up or left. Raises ValueError when nothing of the image would be left.
+    """
+    height, width = images.shape[-2:]
+    if abs(down) >= height or abs(right) >= width:
+        raise ValueError(
+            f"A shift by {down} down and {right} right leaves nothing of an image of {height} × {width}. "
+            f"Shift by less than its height and width."
+        )
+    return F.pad(images, [right, -right, down, -down])  # a negative padding cuts off
+
+
+def recall(count, distance, generator, symbols=8):
+    """Sequences that ask for their first token: tokens (count, distance + 1) and labels (count,), the answers.
+
+    The first token is one of `symbols`; then comes noise from as many other tokens; the last token, 2 · symbols, is the
+    question, and stands `distance` steps behind the first. So there are 2 · symbols + 1 tokens.
+    Raises ValueError for a distance below 1.
+    """
+    if distance < 1:
+        raise ValueError(f"The question stands {distance} steps behind the symbol; it must be 1 or more.")
+    labels = torch.randint(symbols, (count,), generator=generator)
+    noise = torch.randint(symbols, 2 * symbols, (count, distance - 1), generator=generator)
+    question = torch.full((count, 1), 2 * symbols)
+    return torch.cat([labels[:, None], noise, question], dim=1), labels

@@ -113,3 +113,51 @@ def test_digits():
 def test_digits_need_a_share_between_0_and_1(share):
     with pytest.raises(ValueError, match="between 0 and 1"):
         data.digits(validation=share)
+
+
+IMAGE = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+
+
+@pytest.mark.parametrize(
+    "down, right, expected",
+    [
+        (0, 0, [[1, 2, 3], [4, 5, 6]]),
+        (1, 0, [[0, 0, 0], [1, 2, 3]]),
+        (-1, 0, [[4, 5, 6], [0, 0, 0]]),
+        (0, 2, [[0, 0, 1], [0, 0, 4]]),
+        (0, -1, [[2, 3, 0], [5, 6, 0]]),
+        (1, -2, [[0, 0, 0], [3, 0, 0]]),
+    ],
+)
+def test_a_shift_moves_every_image_and_black_comes_in(down, right, expected):
+    shifted = data.shift(torch.stack([IMAGE, 10 * IMAGE]), down, right)
+    expected = torch.tensor(expected).float()
+    assert torch.equal(shifted, torch.stack([expected, 10 * expected]))
+    assert torch.equal(IMAGE, torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]))
+
+
+@pytest.mark.parametrize("down, right", [(2, 0), (-2, 0), (0, 3), (0, -3)])
+def test_a_shift_that_leaves_nothing(down, right):
+    with pytest.raises(ValueError, match=f"{down} down and {right} right leaves nothing of an image of 2 × 3"):
+        data.shift(IMAGE, down, right)
+
+
+@pytest.mark.parametrize("distance", [1, 4, 64])
+def test_recall_asks_for_the_first_token(distance):
+    tokens, labels = data.recall(2000, distance, torch.Generator().manual_seed(0), symbols=5)
+    assert tokens.shape == (2000, distance + 1) and labels.shape == (2000,)
+    assert torch.equal(tokens[:, 0], labels)
+    assert set(labels.tolist()) == set(range(5))
+    assert set(tokens[:, 1:-1].flatten().tolist()) == (set(range(5, 10)) if distance > 1 else set())
+    assert set(tokens[:, -1].tolist()) == {10}
+
+
+def test_recall_is_decided_by_its_generator():
+    one, same = (data.recall(8, 5, torch.Generator().manual_seed(3))[0] for _ in range(2))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, data.recall(8, 5, torch.Generator().manual_seed(4))[0])
+
+
+def test_recall_over_no_distance():
+    with pytest.raises(ValueError, match="stands 0 steps behind the symbol; it must be 1 or more"):
+        data.recall(1, 0, torch.Generator())
