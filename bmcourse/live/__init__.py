@@ -11,6 +11,9 @@ EXPLORERS = {
     "logits": "losses",
     "loss_surface": "losses",
     "race": "optimizers",
+    "attention": "heads",
+    "convolution": "architectures",
+    "counter": "architectures",
 }
 
 

@@ -1,0 +1,280 @@
+"""Explorers for the lesson on architectures: a convolution step by step, and what the shape of a GPT costs."""
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.patches import Rectangle
+
+from bmcourse import plots
+from bmcourse.live.curve import GREY
+from bmcourse.live.explorer import Stage, explore
+from bmcourse.live.letters import Letters
+from bmcourse.models.cnn import windows
+from bmcourse.models.gpt import GPTConfig
+
+SIGNS = LinearSegmentedColormap.from_list("", [plots.RED, "white", plots.BLUE])
+
+# --------------------------------------------------------------------------------------------------- the convolution
+
+KERNELS = {
+    "vertical edges": torch.tensor([[-1.0, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
+    "horizontal edges": torch.tensor([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]]),
+    "all edges": torch.tensor([[-1.0, -1, -1], [-1, 8, -1], [-1, -1, -1]]),
+    "blur": torch.full((3, 3), 1 / 9),
+    "sharpen": torch.tensor([[0.0, -1, 0], [-1, 5, -1], [0, -1, 0]]),
+}
+
+
+def convolution(image, kernels=None):
+    """Step a window across an image (8, 8): the nine products, their sum, and the output, (6, 6), that they fill.
+
+    `kernels`, {name: (3, 3)}, come first in the menu, before the five that everybody knows.
+    Raises ValueError for another shape of the image or of a kernel.
+    """
+    kernels = (kernels or {}) | KERNELS
+    check_sizes(image, kernels)
+    place = widgets.IntSlider(20, min=0, max=35, description="place", layout={"width": "380px"})
+    play = widgets.Play(value=20, min=0, max=35, interval=600, show_repeat=False)
+    widgets.jslink((play, "value"), (place, "value"))
+    explore(
+        ConvolutionPicture(image, kernels).draw,
+        "A digit as 8 × 8 numbers with a window of 3 × 3; the nine products of its pixels and the kernel's weights; "
+        "and the output of 6 × 6 sums, filled in up to that window.",
+        kernel=widgets.Dropdown(options=list(kernels), description="kernel", layout={"width": "220px"}),
+        place=place,
+        play=play,
+    )
+
+
+def check_sizes(image, kernels):
+    if image.shape != (8, 8):
+        raise ValueError(f"The image is {tuple(image.shape)}; live.convolution shows one of (8, 8), such as images[0].")
+    for name, kernel in kernels.items():
+        if kernel.shape != (3, 3):
+            raise ValueError(
+                f"The kernel '{name}' is {tuple(kernel.shape)}; (3, 3) was expected. "
+                f"Of the weights (out, C, 3, 3) of a layer take one, such as weight[0, 0]."
+            )
+
+
+class ConvolutionPicture:
+    """The image with its window, the nine products in large, and the output up to there."""
+
+    def __init__(self, image, kernels):
+        self.image, self.kernels = image.detach().float(), {name: k.detach().float() for name, k in kernels.items()}
+        self.fig, (left, self.middle, self.right) = plots.figure(9, 3.7, columns=3)
+        self.stage = Stage(self.fig)
+        lay_out(left, "image: 8 × 8 pixels", 8, left=8, width=330)
+        lay_out(self.middle, "pixel × weight = product", 3, left=350, width=234)
+        lay_out(self.right, "output: 6 × 6 sums", 6, left=602, width=290)
+        show_numbers(left, self.image, "gray_r", 0, 1.6, Letters(self.fig, 10), Letters(self.fig, 10, color="white"))
+        look = {"fill": False, "edgecolor": plots.ORANGE, "linewidth": 4, "clip_on": False}
+        self.window = left.add_patch(Rectangle((0, 0), 3, 3, **look))
+        self.here = self.right.add_patch(Rectangle((0, 0), 1, 1, **look))
+        self.covers = [self.right.add_patch(Rectangle((0, 0), 0, 0, color="0.93", linewidth=0)) for _ in range(2)]
+        self.shades = self.middle.imshow(np.zeros((3, 3)), cmap=SIGNS)
+        self.factors, self.products = Letters(self.fig, 11), Letters(self.fig, 15, "bold")
+        self.sums = Letters(self.fig, 10.5)
+        edges = [*self.middle.spines.values(), *self.right.spines.values()]  # over what covers them
+        words = [self.factors.artist, self.products.artist]
+        self.moving = [*self.covers, self.shades, *edges, *words, self.window, self.here]
+        self.cells = None
+
+    def draw(self, kernel, place, play=0):
+        """PNG bytes with the window at `place`, counted row by row; `play` moves the slider of the place."""
+        row, column = divmod(place, 6)
+        pixels = windows(self.image, (3, 3), stride=1)  # (6, 6, 3, 3)
+        products = pixels * self.kernels[kernel]
+        if kernel not in self.stage.backgrounds:
+            self._new_output(products.sum((-2, -1)))
+        self.shades.set_clim(*scale(products))
+        self._show_products(pixels[row, column], self.kernels[kernel], products[row, column])
+        self.window.set_xy((column - 0.5, row - 0.5))
+        self.here.set_xy((column - 0.5, row - 0.5))
+        for cover, bounds in zip(self.covers, ((column + 0.5, row - 0.5, 6, 1), (-0.5, row + 0.5, 6, 6)), strict=True):
+            cover.set_bounds(*bounds)
+        return self.stage.frame(self.moving, kernel)
+
+    def _show_products(self, pixels, weights, products):
+        """Fill the nine cells with pixel, weight and, in bold, their product; below them, the sum."""
+        self.shades.set_data(products.numpy())
+        factors, results = [], [(f"sum = {short(products.sum())} →", (467, 55))]
+        for (row, column), product in np.ndenumerate(products.numpy()):
+            x, *heights = 389 + 78 * column, *(338 - 78 * row - down for down in (16, 35, 60))
+            words = short(pixels[row, column]), f"× {short(weights[row, column])}"
+            factors += [(word, (x, y)) for word, y in zip(words, heights[:2], strict=True)]
+            results.append((short(product), (x, heights[2])))
+        self.factors.write(factors)
+        self.products.write(results)
+
+    def _new_output(self, sums):
+        """Draw the whole output of a kernel that was not chosen before; covers hide what is still to come."""
+        if self.cells:
+            self.cells.remove()
+        self.cells = show_numbers(self.right, sums, SIGNS, *scale(sums), self.sums, self.sums)
+
+
+def lay_out(ax, title, size, left, width):
+    """Make the axes a square of size × size cells, `width` pixels wide, in a figure of 900 × 370."""
+    ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
+    ax.set_position([left / 900, (338 - width) / 370, width / 900, width / 370])
+    ax.set_title(title, size=12)
+    ax.grid(visible=False)
+    ax.spines[:].set(visible=True, color=GREY)
+
+
+def scale(values):
+    """Limits for the colours of SIGNS: 0 is white, and the largest value is not too dark for black words."""
+    largest = 1.5 * values.abs().max().item()
+    return -largest, largest
+
+
+def show_numbers(ax, values, cmap, low, high, black, white):
+    """Fill cells with the colours of `values` and write those, with the letters `white` where it is dark."""
+    cells = ax.imshow(values.numpy(), cmap=cmap, vmin=low, vmax=high, zorder=0)
+    placed = {black: [], white: []}
+    for (row, column), value in np.ndenumerate(values.numpy()):
+        letters = white if sum(cells.to_rgba(value)[:3]) < 1.5 else black
+        placed[letters].append((short(value), ax.transData.transform((column, row))))
+    for letters, words in placed.items():
+        letters.write(words)
+    return cells
+
+
+def short(value):
+    """A number with at most two decimals, and a true minus.
+
+    >>> short(-0.25), short(2.0), short(1 / 3)
+    ('−0.25', '2', '0.33')
+    """
+    return f"{round(float(value), 2) + 0.0:g}".replace("-", "−")
+
+
+# ------------------------------------------------------------------------------------------------------- the counter
+
+CHANNELS = (64, 128, 256, 384, 512, 768, 1024, 1600, 2048, 4096, 8192, 12288)  # each a multiple of all HEADS
+HEADS = (1, 2, 4, 8, 16, 32, 64)
+VOCABULARIES = (256, 1024, 4096, 16384, 50257, 131072)
+CONTEXTS = (16, 64, 256, 1024, 4096, 16384, 131072)
+WIDE = {"layout": {"width": "270px"}, "style": {"description_width": "76px"}}
+PARTS = {
+    "token embedding": plots.GREEN,
+    "position embedding": plots.GREEN,
+    "attention: projections": plots.BLUE,
+    "attention: scores, T × T": plots.RED,
+    "feed-forward": plots.ORANGE,
+    "norms": plots.PURPLE,
+    "output head": plots.SKY,
+}
+
+
+def parameters_by_part(config):
+    """How many parameters each part of a GPT of that GPTConfig has, as {part: number}; the heads do not matter."""
+    C, V = config.channels, config.vocabulary_size
+    return {
+        "token embedding": V * C,
+        "position embedding": config.context * C,
+        "attention: projections": config.layers * (4 * C * C + 4 * C),  # query, key, value and output, with biases
+        "attention: scores, T × T": 0,
+        "feed-forward": config.layers * (8 * C * C + 5 * C),  # C → 4 C → C, with biases
+        "norms": (2 * config.layers + 1) * 2 * C,
+        "output head": C * V,
+    }
+
+
+def flops_by_part(config):
+    """The FLOPs of a GPT's matrix products, forward, for one sequence as long as the context, as {part: number}.
+
+    A product (n, k) @ (k, m) is 2 n k m FLOPs. The scores T × T are counted whole: a causal mask saves nothing here.
+    """
+    C, T = config.channels, config.context
+    return {
+        "token embedding": 0,  # a row is looked up, nothing is multiplied
+        "position embedding": 0,
+        "attention: projections": config.layers * 2 * T * 4 * C * C,
+        "attention: scores, T × T": config.layers * 2 * 2 * T * T * C,  # query @ key, then weights @ value
+        "feed-forward": config.layers * 2 * T * 8 * C * C,
+        "norms": 0,
+        "output head": 2 * T * C * config.vocabulary_size,
+    }
+
+
+def counter():
+    """Choose the shape of a GPT, and see how many parameters each part has, and what each part costs to run."""
+    explore(
+        CounterPicture().draw,
+        "Two charts of bars, one bar for each part of a GPT: on the left its share of the parameters, on the right its "
+        "share of the FLOPs for one sequence.",
+        layers=widgets.IntSlider(4, min=1, max=96, description="layers", **WIDE),
+        channels=choice("channels", CHANNELS, 128),
+        heads=choice("heads", HEADS, 4),
+        vocabulary=choice("vocabulary", VOCABULARIES, 1024),
+        context=choice("context", CONTEXTS, 256),
+    )
+
+
+def choice(description, numbers, value):
+    """A slider over the numbers given."""
+    options = [(f"{number:,}", number) for number in numbers]
+    return widgets.SelectionSlider(options=options, value=value, description=description, **WIDE)
+
+
+class CounterPicture:
+    """The parts of a GPT as two charts: shares of the parameters and of the FLOPs, and the sums above."""
+
+    def __init__(self):
+        grid = {"left": 0.235, "right": 0.985, "bottom": 0.09, "top": 0.76, "wspace": 0.06}
+        fig, (self.left, self.right) = plots.figure(9, 4.4, columns=2, gridspec_kw=grid)
+        self.stage = Stage(fig)
+        self.bars = {ax: self._chart(ax) for ax in (self.left, self.right)}
+        self.left.set_yticks(range(len(PARTS)), PARTS, size=12)
+        self.right.set_yticks(range(len(PARTS)), [])
+        self.left.set_title("parameters", size=13)
+        self.right.set_title("FLOPs, one sequence forward", size=13)
+        self.numbers, self.words = Letters(fig, 11, align=0), Letters(fig, 13, align=0)
+        self.moving = [*self.bars[self.left], *self.bars[self.right], self.numbers.artist, self.words.artist]
+
+    def _chart(self, ax):
+        """Prepare a chart; returns its bars."""
+        ax.set(xlim=(0, 1.45), ylim=(len(PARTS) - 0.5, -0.5), xticks=[0, 0.5, 1], xticklabels=["0", "50 %", "100 %"])
+        ax.tick_params(axis="y", length=0)
+        ax.tick_params(labelsize=11)
+        ax.grid(visible=False, axis="y")
+        return ax.barh(range(len(PARTS)), 0, height=0.65, color=list(PARTS.values()))
+
+    def draw(self, layers, channels, heads, vocabulary, context):
+        """PNG bytes for a GPT of this shape."""
+        config = GPTConfig(vocabulary, context, layers, heads, channels)
+        parameters, flops = parameters_by_part(config), flops_by_part(config)
+        self.numbers.write([*self._show(self.left, parameters), *self._show(self.right, flops)])
+        total, forward = sum(parameters.values()), sum(flops.values())
+        size = f"{total:,} parameters; {channels // heads:,} channels a head, feed-forward width {4 * channels:,}"
+        cost = f"{unit(forward, 'FLOPs')} forward, {unit(3 * forward, 'FLOPs')} in training"
+        self.words.write([(size, (14, 412)), (f"one sequence of {context:,} tokens: {cost}", (14, 382))])
+        return self.stage.frame(self.moving)
+
+    def _show(self, ax, numbers):
+        """Set the bars to the number of each part; returns the words beside them, with their places."""
+        for row, (bar, number) in enumerate(zip(self.bars[ax], numbers.values(), strict=True)):
+            share = number / sum(numbers.values())
+            bar.set_width(share)
+            words = f"{unit(number)} ({percent(share)})" if number else "0"
+            yield words, ax.transData.transform((share + 0.02, row))
+
+
+def percent(share):
+    return f"{100 * share:.0f} %" if share >= 0.01 else "< 1 %"
+
+
+def unit(number, name=""):
+    """A number in three digits, with the letter for thousands (k), millions (M), ... before the name of its unit.
+
+    >>> unit(950), unit(1_234_567, "FLOPs"), unit(999_999)
+    ('950', '1.23 MFLOPs', '1 M')
+    """
+    letters = iter(["", "k", "M", "G", "T", "P", "E", "Z"])
+    letter = next(letters)
+    while number >= 999.5:
+        number, letter = number / 1000, next(letters)
+    return f"{number:.3g} {letter}{name}".rstrip()

@@ -1,0 +1,44 @@
+"""Words that move in an explorer's picture, as outlines: matplotlib's own take a millisecond or more each to draw."""
+
+import functools
+
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import IdentityTransform
+
+
+class Letters:
+    """Words of one look, all in one artist: `size` in points; `align` is 0, 0.5 or 1 for left, centre or right."""
+
+    def __init__(self, fig, size, weight="normal", align=0.5, color="black"):
+        self.scale, self.weight, self.align = size * fig.dpi / 72 / 100, weight, align
+        self.artist = fig.add_artist(PathPatch(Path([(0, 0)]), color=color, linewidth=0, transform=IdentityTransform()))
+
+    def write(self, placed):
+        """Take the words, as pairs (words, (x, y)), with the places in pixels and half the height of a digit at y."""
+        self.artist.set_path(outlines(placed, self.scale, self.weight, self.align))
+
+
+def outlines(placed, scale, weight, align):
+    """One path of all words; their letters are outlines 100 pixels high, times `scale`."""
+    vertices, codes = [np.empty((0, 2))], [np.empty(0, Path.code_type)]
+    for words, (x, y) in placed:
+        letters = [letter(character, weight) for character in words]
+        starts = np.cumsum([0, *(width for _, width in letters)])
+        corner = np.array([x - align * scale * starts[-1], y - 36 * scale])  # a digit is 73 high
+        for (outline, _), start in zip(letters, starts, strict=False):  # the last one is the end
+            vertices.append(scale * (outline.vertices + (start, 0)) + corner)
+            codes.append(outline.codes)
+    return Path(np.concatenate(vertices), np.concatenate(codes))
+
+
+@functools.cache
+def letter(character, weight):
+    """The outline of one character, 100 pixels high, and how far behind it the next one begins."""
+    font = FontProperties(weight=weight)
+    bar, both = (TextPath((0, 0), words, size=100, prop=font) for words in ("|", f"{character}|"))
+    size = len(both.codes) - len(bar.codes)  # of the character: alone, a space has no path
+    return Path(both.vertices[:size], both.codes[:size]), both.get_extents().x1 - bar.get_extents().x1

@@ -1,0 +1,237 @@
+"""The explorers of architectures: sums are the convolution's, counts are the model's own, controls reach their ends."""
+
+import re
+
+import ipywidgets as widgets
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from bmcourse import live
+from bmcourse.live import architectures
+from bmcourse.live.architectures import KERNELS, ConvolutionPicture, CounterPicture, flops_by_part, parameters_by_part
+from bmcourse.models.gpt import GPT, GPTConfig
+
+IMAGE = torch.randint(0, 17, (8, 8), generator=torch.Generator().manual_seed(0)) / 16
+TRAINED = torch.randn(3, 3, generator=torch.Generator().manual_seed(1))
+EXPLORERS = {"convolution": lambda: live.convolution(IMAGE, {"trained": TRAINED}), "counter": live.counter}
+SHAPES = [
+    GPTConfig(vocabulary_size=37, context=16, layers=1, heads=1, channels=8),
+    GPTConfig(vocabulary_size=100, context=48, layers=3, heads=4, channels=64),
+    GPTConfig(vocabulary_size=50257, context=1024, layers=12, heads=12, channels=768),
+    GPTConfig(vocabulary_size=131072, context=131072, layers=96, heads=64, channels=12288),
+]
+
+
+def written(letters):
+    """Keep what Letters are given to write: returns the list, which always holds the latest."""
+    kept, write = [], letters.write
+    letters.write = lambda placed: (kept.__setitem__(slice(None), placed := list(placed)), write(placed))
+    return kept
+
+
+def value(words):
+    return float(words.replace("−", "-"))
+
+
+# --------------------------------------------------------------------------------------------------- the convolution
+
+
+@pytest.mark.parametrize("name", [*KERNELS, "trained"])
+def test_what_is_written_is_the_convolution(name):
+    kernels = KERNELS | {"trained": TRAINED}
+    picture = ConvolutionPicture(IMAGE, kernels)
+    factors, products, sums = map(written, (picture.factors, picture.products, picture.sums))
+    expected = F.conv2d(IMAGE[None, None], kernels[name][None, None]).flatten()
+    for place in range(36):
+        picture.draw(name, place)
+        nine = [value(words) for words, _ in products[1:]]
+        pixels, weights = [torch.tensor([value(w.strip("× ")) for w, _ in factors[at::2]]) for at in (0, 1)]
+        row, column = divmod(place, 6)
+        window = IMAGE[row : row + 3, column : column + 3]
+        torch.testing.assert_close(pixels, window.flatten(), atol=0.0051, rtol=0)
+        torch.testing.assert_close(weights, kernels[name].flatten(), atol=0.0051, rtol=0)
+        torch.testing.assert_close(torch.tensor(nine), (window * kernels[name]).flatten(), atol=0.0051, rtol=0)
+        total = value(re.fullmatch("sum = (.*) →", products[0][0]).group(1))
+        assert total == pytest.approx(expected[place].item(), abs=0.0051)
+        if place == 0:
+            whole = torch.tensor([value(words) for words, _ in sums])
+    torch.testing.assert_close(whole, expected, atol=0.0051, rtol=0)
+
+
+def test_the_colour_of_a_product_is_its_sign_and_size():
+    picture, kernel = ConvolutionPicture(IMAGE, KERNELS), KERNELS["all edges"]
+    for name in ("blur", "all edges"):
+        picture.draw(name, 7)
+    products = (IMAGE[1:4, 1:4] * kernel).flatten()
+    red, green, blue, _ = picture.shades.to_rgba(picture.shades.get_array()).reshape(-1, 4).T
+    assert products.min() < 0 < products.max()
+    for product, shade in zip(products.tolist(), zip(red, green, blue, strict=True), strict=True):
+        assert (shade[2] - shade[0]) * product > 0 or product == 0 and min(shade) > 0.98
+    assert (blue - red).argsort().tolist() == products.numpy().argsort(kind="stable").tolist()
+    assert min(red.min(), green.min()) > 0.2  # black words can be read on it
+
+
+def test_the_output_is_hidden_behind_the_window():
+    picture = ConvolutionPicture(IMAGE, KERNELS)
+    for place in range(36):
+        picture.draw("blur", place)
+        boxes = [cover.get_bbox() for cover in picture.covers]
+        hidden = [any(box.contains(number % 6, number // 6) for box in boxes) for number in range(36)]
+        assert hidden == [number > place for number in range(36)]
+        assert picture.here.get_xy() == picture.window.get_xy() == (place % 6 - 0.5, place // 6 - 0.5)
+
+
+def test_a_kernel_chosen_again_gives_the_same_picture():
+    picture = ConvolutionPicture(IMAGE, KERNELS)
+    first = [picture.draw(name, 14) for name in KERNELS]
+    assert [picture.draw(name, 14) for name in KERNELS] == first and len(set(first)) == len(first)
+
+
+def test_an_empty_image_and_a_kernel_of_zeros():
+    for image, kernel in ((torch.zeros(8, 8), TRAINED), (IMAGE, torch.zeros(3, 3))):
+        assert ConvolutionPicture(image, {"one": kernel}).draw("one", 35).startswith(b"\x89PNG")
+
+
+def test_a_trained_kernel_may_need_a_gradient():
+    weight = torch.nn.Conv2d(1, 4, 3).weight
+    assert ConvolutionPicture(IMAGE, {"trained": weight[0, 0]}).draw("trained", 0)
+
+
+def test_the_kernels_do_what_their_names_say():
+    flat, step = torch.full((1, 1, 8, 8), 0.5), torch.zeros(1, 1, 8, 8)
+    step[..., 4:] = 1  # dark on the left, bright on the right: an upright edge
+    images = flat, step, step.mT
+    answers = {name: [F.conv2d(x, kernel[None, None]) for x in images] for name, kernel in KERNELS.items()}
+    for name in ("vertical edges", "horizontal edges", "all edges"):
+        assert answers[name][0].abs().max() == 0
+    assert answers["vertical edges"][1].max() == answers["horizontal edges"][2].max() == 3
+    assert answers["vertical edges"][2].abs().max() == answers["horizontal edges"][1].abs().max() == 0
+    assert answers["all edges"][1].abs().max() > 0 and answers["all edges"][2].abs().max() > 0
+    torch.testing.assert_close(answers["blur"][0], torch.full((1, 1, 6, 6), 0.5))
+    assert answers["sharpen"][0].unique().tolist() == [0.5] and answers["sharpen"][1].max() > 1
+
+
+def test_other_sizes_are_refused():
+    with pytest.raises(ValueError, match=r"The image is \(1, 8, 8\); live.convolution shows one of \(8, 8\)"):
+        live.convolution(IMAGE[None])
+    with pytest.raises(ValueError, match=r"The kernel 'mine' is \(1, 3, 3\); \(3, 3\) was expected.*weight\[0, 0\]"):
+        live.convolution(IMAGE, {"mine": TRAINED[None]})
+
+
+# ------------------------------------------------------------------------------------------------------- the counter
+
+
+@pytest.mark.parametrize("config", SHAPES)
+def test_the_parameters_are_the_models(config):
+    with torch.device("meta"):
+        model = GPT(config)
+    assert sum(parameters_by_part(config).values()) == sum(p.numel() for p in model.parameters())
+    parts = {"token embedding": model.token_embedding, "position embedding": model.position_embedding}
+    parts |= {"output head": model.head}
+    for name, part in parts.items():
+        assert parameters_by_part(config)[name] == sum(p.numel() for p in part.parameters())
+    for name, kind in (("attention: projections", "attention."), ("feed-forward", "mlp."), ("norms", "norm")):
+        own = [p.numel() for full, p in model.named_parameters() if kind in full]
+        assert parameters_by_part(config)[name] == sum(own)
+
+
+@pytest.mark.parametrize("config", SHAPES[:3])
+def test_the_flops_are_torchs_and_three_times_as_many_in_training(config):
+    with torch.device("meta"):  # shapes alone: nothing is computed
+        model, tokens = GPT(config), torch.zeros(1, config.context, dtype=torch.long)
+    with FlopCounterMode(display=False) as counted:
+        logits = model(tokens)
+        forward, by_operation = counted.get_total_flops(), counted.get_flop_counts()["Global"]
+        scores = sum(flops for operation, flops in by_operation.items() if "bmm" in str(operation))
+        logits.sum().backward()
+    assert sum(flops_by_part(config).values()) == forward
+    assert flops_by_part(config)["attention: scores, T × T"] == scores > 0
+    assert counted.get_total_flops() == 3 * forward
+
+
+def test_what_is_written_is_what_was_counted():
+    picture = CounterPicture()
+    words, numbers = written(picture.words), written(picture.numbers)
+    assert picture.draw(12, 768, 12, 50257, 1024).startswith(b"\x89PNG")
+    config = SHAPES[2]
+    total, forward = (sum(count(config).values()) for count in (parameters_by_part, flops_by_part))
+    assert [text for text, _ in words] == [
+        f"{total:,} parameters; 64 channels a head, feed-forward width 3,072",
+        f"one sequence of 1,024 tokens: {forward / 1e9:.3g} GFLOPs forward, {3 * forward / 1e9:.3g} GFLOPs in training",
+    ]
+    assert [text for text, _ in numbers[2:5]] == ["28.3 M (17 %)", "0", "56.7 M (35 %)"]
+    for ax in (picture.left, picture.right):
+        assert sum(bar.get_width() for bar in picture.bars[ax]) == pytest.approx(1)
+
+
+def test_small_shares_and_large_numbers_can_be_read():
+    shares = [architectures.percent(share) for share in (0, 0.009, 0.01, 0.5, 1)]
+    assert shares == ["< 1 %", "< 1 %", "1 %", "50 %", "100 %"]
+    assert [architectures.unit(10**power) for power in (0, 3, 6, 9, 12, 15, 18)] == ["1", *(f"1 {u}" for u in "kMGTPE")]
+    assert architectures.unit(999.4) == "999" and architectures.unit(999.6) == "1 k"
+
+
+# ---------------------------------------------------------------------------------------------------------- explorers
+
+
+@pytest.fixture(params=EXPLORERS)
+def shown(request, monkeypatch):
+    """An explorer as its reader has it: the controls by their names, draw(), and the alt text."""
+    kept = []
+    monkeypatch.setattr(architectures, "explore", lambda draw, alt, **controls: kept.append((draw, alt, controls)))
+    assert EXPLORERS[request.param]() is None
+    [(draw, alt, controls)] = kept
+    return draw, alt, controls
+
+
+def ends(control):
+    """The values a reader can push a control to."""
+    if isinstance(control, widgets.IntSlider | widgets.Play):
+        return [control.min, control.max]
+    options = [option[1] if isinstance(option, tuple) else option for option in control.options]
+    return options if isinstance(control, widgets.Dropdown) else [options[0], options[-1]]
+
+
+def test_every_control_changes_the_picture_and_draws_to_its_ends(shown):
+    draw, _, controls = shown
+    start = {name: control.value for name, control in controls.items()}
+    first = draw(**start)
+    for name in controls.keys() - {"play"}:  # which moves the slider, in the page
+        pictures = [draw(**start | {name: value}) for value in ends(controls[name])]
+        assert len(set(pictures)) == len(pictures), name
+    assert draw(**start) == first
+
+
+def test_all_controls_at_their_ends_together(shown):
+    draw, _, controls = shown
+    low, high = ({name: ends(control)[at] for name, control in controls.items()} for at in (0, -1))
+    one, other = draw(**low), draw(**high)
+    assert one.startswith(b"\x89PNG") and one != other == draw(**high)
+
+
+def test_labels_are_words_and_the_alt_text_is_a_sentence(shown):
+    _, alt, controls = shown
+    assert re.fullmatch(r"[A-Z][^.]{60,}\.", alt)
+    labels = [control.description for name, control in controls.items() if name != "play"]
+    assert len(set(labels)) == len(labels) and all(labels) and not any("_" in label for label in labels)
+
+
+def test_every_shape_on_the_sliders_is_a_gpt():
+    for channels in architectures.CHANNELS:
+        assert all(channels % heads == 0 for heads in architectures.HEADS)
+
+
+def test_a_reader_gets_the_picture_the_alt_text_and_no_error(monkeypatch):
+    bundles = []
+    monkeypatch.setattr(live.explorer, "display", lambda bundle, **options: bundles.append(bundle))
+    for explorer in EXPLORERS.values():
+        explorer()
+    for bundle in bundles:
+        box = widgets.widget._instances[bundle["application/vnd.jupyter.widget-view+json"]["model_id"]]
+        row, picture, problem = box.children
+        assert picture.value == bundle["image/png"] and problem.value == ""
+        slider = next(control for control in row.children if isinstance(control, widgets.IntSlider))
+        slider.value = slider.max
+        assert picture.value != bundle["image/png"] and problem.value == ""

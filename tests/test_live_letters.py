@@ -1,0 +1,51 @@
+"""Words as outlines stand where matplotlib's own text stands."""
+
+import numpy as np
+import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+from bmcourse import plots
+from bmcourse.live.letters import Letters, outlines
+
+
+@pytest.mark.parametrize("weight", ["normal", "bold"])
+@pytest.mark.parametrize("words", ["× −0.25", "sum = 12.5 →", "1.23 M (17 %)", "0"])
+def test_words_are_as_matplotlib_sets_them(words, weight):
+    fig, _ = plots.figure(4, 3)
+    letters = Letters(fig, 12, weight, align=0)
+    letters.write([(words, (200, 150))])
+    ours = letters.artist.get_path()
+    own = TextPath((200, 150), words, size=12 * fig.dpi / 72, prop=FontProperties(weight=weight))
+    assert ours.get_extents().width == pytest.approx(own.get_extents().width, abs=0.5)
+    assert ours.get_extents().x0 == pytest.approx(own.get_extents().x0)
+    assert len(ours.vertices) == len(own.vertices)
+
+
+@pytest.mark.parametrize("align", [0, 0.5, 1])
+def test_words_stand_left_of_their_place_or_around_it_or_right_of_it(align):
+    box = outlines([("808", (100, 150))], 0.2, "normal", align).get_extents()
+    assert (1 - align) * box.x0 + align * box.x1 == pytest.approx(100, abs=2)
+    assert (box.y0 + box.y1) / 2 == pytest.approx(150, abs=0.5)
+
+
+def test_all_words_are_one_path_and_each_stands_at_its_place():
+    placed = [("12", (10, 20)), ("3", (50, 60)), ("", (5, 5)), (" ", (7, 7))]
+    whole = outlines(placed, 0.1, "normal", 0.5)
+    alone = [outlines([one], 0.1, "normal", 0.5) for one in placed]
+    np.testing.assert_allclose(whole.vertices, np.concatenate([path.vertices for path in alone]))
+    assert [len(path.vertices) > 0 for path in alone] == [True, True, False, False]
+
+
+def test_a_space_is_as_wide_as_in_matplotlib():
+    one, two = (outlines([(words, (0, 0))], 1, "normal", 0).get_extents().x1 for words in ("a b", "a  b"))
+    assert 25 < two - one < 40  # 31.8 of 100 in DejaVu Sans
+
+
+def test_nothing_to_write_is_nothing_to_draw():
+    fig, _ = plots.figure(4, 3)
+    letters = Letters(fig, 12)
+    letters.write([("1", (5, 5))])
+    letters.write([])
+    fig.canvas.draw()
+    assert len(letters.artist.get_path().vertices) == 0
