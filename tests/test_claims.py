@@ -101,6 +101,13 @@ def test_a_claim_that_does_not_hold_says_so(own_evidence, capsys):
     assert "Seeds that bear it out: 4 of 5. It does NOT hold here." in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"), [(0.0314, "0.031"), (-2.5, "-2.5"), (99.4, "99"), (99.96, "100"), (-123.4, "-123")]
+)
+def test_two_digits_and_all_before_the_point(number, shown):
+    assert core.digits(number) == shown
+
+
 def test_a_claim_not_yet_measured(own_evidence, capsys):
     front.show("doubling")
     assert "Not measured yet. Run: python -m bmcourse claims doubling" in capsys.readouterr().out

@@ -148,12 +148,18 @@ def text(a_claim, measured):
     return "\n".join(
         [
             textwrap.fill(f"{says}: {a_claim.statement}", 90),
-            f"Measured: {verdict.mean:.2g} {a_claim.unit} (95 % interval {verdict.low:.2g} to {verdict.high:.2g}).",
+            f"Measured: {digits(verdict.mean)} {a_claim.unit} "
+            f"(95 % interval {digits(verdict.low)} to {digits(verdict.high)}).",
             f"Seeds that bear it out: {verdict.bearing} of {verdict.seeds}. "
             f"{'It holds here.' if verdict.holds else 'It does NOT hold here.'}",
             f"What would refute it: an interval reaching below {a_claim.at_least:g}, or fewer than four of five seeds.",
         ]
     )
+
+
+def digits(number):
+    """Two digits, and all of those before the point: 0.031, 99, 100."""
+    return f"{number:.0f}" if abs(number) >= 99.5 else f"{number:.2g}"
 
 
 def show(name):
@@ -179,7 +185,7 @@ def _draw(a_claim, effects):
     ax.xaxis.label.set_size(8)
     plots.show(
         fig,
-        f"{verdict.seeds} seeds, one dot each, from {min(effects):.2g} to {max(effects):.2g}; "
+        f"{verdict.seeds} seeds, one dot each, from {digits(min(effects))} to {digits(max(effects))}; "
         f"the claim needs at least {a_claim.at_least:g}.",
     )
 
