@@ -1,6 +1,7 @@
 """Datasets that are on every machine: nothing here is downloaded, and no text from elsewhere is kept in the project."""
 
 import codecs
+import csv
 import pathlib
 import zlib
 from dataclasses import dataclass
@@ -172,3 +173,40 @@ def recall(count, distance, generator, symbols=8):
     noise = torch.randint(symbols, 2 * symbols, (count, distance - 1), generator=generator)
     question = torch.full((count, 1), 2 * symbols)
     return torch.cat([labels[:, None], noise, question], dim=1), labels
+
+
+MODELS = pathlib.Path(__file__).parents[1] / "data" / "models.csv"
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A published model and its size; a figure that nobody published is None.
+
+    `modality` is what it reads and writes: "language", "image", or "multimodal" for more than one kind. `open`: its
+    makers give the weights away, some only on request. `active_parameters` is how many parameters of a mixture of
+    experts (专家混合) work on one token. `context` is in tokens. `source` says where each figure stands.
+    """
+
+    name: str
+    year: int
+    organisation: str
+    modality: str
+    open: bool
+    parameters: float | None
+    active_parameters: float | None
+    training_tokens: float | None
+    training_flops: float | None
+    context: float | None
+    source: str
+
+
+def published_models():
+    """The models of data/models.csv, from LeNet-5 (1998) to today, the oldest first."""
+    with MODELS.open(encoding="utf-8", newline="") as file:
+        models = [_published_model(**row) for row in csv.DictReader(file)]
+    return sorted(models, key=lambda model: model.year)
+
+
+def _published_model(name, year, organisation, modality, open, source, **figures):
+    figures = {figure: float(value) if value else None for figure, value in figures.items()}
+    return PublishedModel(name, int(year), organisation, modality, open == "yes", source=source, **figures)

@@ -1,6 +1,8 @@
 """Datasets: what is in them, that nothing leaks, and the errors for files that cannot be used."""
 
 import codecs
+import csv
+import re
 
 import pytest
 import torch
@@ -161,3 +163,82 @@ def test_recall_is_decided_by_its_generator():
 def test_recall_over_no_distance():
     with pytest.raises(ValueError, match="stands 0 steps behind the symbol; it must be 1 or more"):
         data.recall(1, 0, torch.Generator())
+
+
+# Published models.
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {model.name: model for model in data.published_models()}
+
+
+FIGURES = ("parameters", "active_parameters", "training_tokens", "training_flops", "context")
+
+
+def test_the_models_reach_from_1998_to_today_in_every_kind(models):
+    assert len(models) == len(data.published_models()) >= 40  # no name twice
+    years = [model.year for model in models.values()]
+    assert years == sorted(years) and years[0] == 1998 and years[-1] >= 2026
+    for modality in ("language", "image", "multimodal"):
+        assert {model.open for model in models.values() if model.modality == modality} == {True, False}
+    assert {model.modality for model in models.values()} == {"language", "image", "multimodal"}
+
+
+def test_every_cell_of_the_table_is_read():
+    with data.MODELS.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["open"] for row in rows} == {"yes", "no"}
+    for row, model in zip(sorted(rows, key=lambda row: int(row["year"])), data.published_models(), strict=True):
+        assert all(text == text.strip() for text in row.values())
+        for figure in FIGURES:
+            value = getattr(model, figure)
+            assert (value is None) if row[figure] == "" else (type(value) is float and value == float(row[figure]))
+
+
+@pytest.mark.parametrize(
+    "figure, least, most",
+    [
+        ("parameters", 1e4, 1e13),
+        ("active_parameters", 1e9, 1e12),
+        ("training_tokens", 1e9, 1e14),
+        ("training_flops", 1e17, 1e27),
+        ("context", 512, 1e7),
+    ],
+)
+def test_figures_are_in_the_range_of_what_exists(models, figure, least, most):
+    values = [getattr(model, figure) for model in models.values() if getattr(model, figure) is not None]
+    assert len(values) >= 10 and all(least <= value <= most for value in values)
+
+
+def test_no_figure_is_without_a_source(models):
+    words = ("parameters", "active parameters", "tokens", "FLOPs", "context")
+    for model in models.values():
+        assert re.search(r"\(https://\S+\.\S+\)", model.source), model.name
+        known = [figure for figure in FIGURES if getattr(model, figure) is not None]
+        assert known, model.name
+        missing = [
+            figure for figure, word in zip(FIGURES, words, strict=True) if figure in known and word not in model.source
+        ]
+        assert not missing, (model.name, missing)
+
+
+def test_active_parameters_are_fewer_than_all(models):
+    mixtures = [model for model in models.values() if model.active_parameters]
+    assert mixtures and all(model.active_parameters < model.parameters for model in mixtures)
+
+
+def test_training_flops_are_near_6_n_d(models):
+    # T5 is an encoder and a decoder: each token goes through one of them, half of the parameters. Gopher's figure is
+    # the budget that Chinchilla got too; 6 N D is 12 % below it for Gopher and 2 % above for Chinchilla.
+    special = {"T5-11B": 2.0, "Gopher": 0.875}
+    known = [m for m in models.values() if m.parameters and m.training_tokens and m.training_flops]
+    assert len(known) >= 8
+    for model in known:
+        ratio = 6 * (model.active_parameters or model.parameters) * model.training_tokens / model.training_flops
+        assert ratio == pytest.approx(special.get(model.name, 1), rel=0.05), model.name
+
+
+def test_what_is_not_published_is_none(models):
+    assert models["GPT-4"].parameters is None and models["GPT-4"].training_flops is None
+    assert models["GPT-3"].parameters == 175e9 and models["GPT-3"].active_parameters is None
