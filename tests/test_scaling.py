@@ -1,0 +1,212 @@
+"""Sizes by formula: equal to real modules on the meta device, to what autograd keeps, and to published figures."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bmcourse import scaling
+from bmcourse.models.gpt import GPT, GPTConfig
+from bmcourse.models.transformer import Block
+from bmcourse.scaling import DALLE, GPT3
+
+SMALL = GPTConfig(vocabulary_size=100, context=64, layers=2, heads=4, channels=64)
+
+
+def numel(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def on_meta(make):
+    """A model that knows its shapes and has no numbers."""
+    with torch.device("meta"):
+        return make()
+
+
+# Parameters.
+
+
+@pytest.mark.parametrize("channels, heads", [(12, 3), (64, 4), (12_288, 96)])
+def test_a_block_counts_what_the_courses_and_torchs_have(channels, heads):
+    torchs = on_meta(lambda: nn.TransformerEncoderLayer(channels, heads, 4 * channels))
+    assert scaling.block_parameters(channels) == numel(on_meta(lambda: Block(channels, heads))) == numel(torchs)
+
+
+@pytest.mark.parametrize("config", [SMALL, GPT3, DALLE], ids=["small", "GPT-3", "DALL-E"])
+def test_a_gpt_counts_what_the_model_has(config):
+    model = on_meta(lambda: GPT(config))
+    assert scaling.gpt_parameters(config) == numel(model)
+    model.head.weight = model.token_embedding.weight
+    assert scaling.gpt_parameters(config, tied=True) == numel(model)
+
+
+@pytest.mark.parametrize("layers, channels, heads", [(12, 768, 12), (24, 1024, 16), (2, 30, 5)])
+def test_a_bert_counts_what_torchs_encoder_has(layers, channels, heads):
+    def bert():
+        embeddings = [nn.Embedding(size, channels) for size in (30_522, 512, 2)]
+        layer = nn.TransformerEncoderLayer(channels, heads, 4 * channels)
+        encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        return nn.ModuleList([*embeddings, nn.LayerNorm(channels), encoder, nn.Linear(channels, channels)])
+
+    assert scaling.bert_parameters(layers, channels) == numel(on_meta(bert))
+
+
+def test_gpt_3_has_175_billion():
+    # Brown et al. 2020: 175.0 B in Table 2.1, 174,600 M in Table D.1, where the embedding and the head are one table.
+    assert scaling.gpt_parameters(GPT3) == pytest.approx(175.0e9, rel=0.01)
+    assert scaling.gpt_parameters(GPT3, tied=True) == pytest.approx(174_600e6, rel=0.0001)
+
+
+def test_bert_base_has_110_million():
+    # Devlin et al. 2018, section 3: 110M, counted here with the pooler; without it the count is 1.01 % lower.
+    assert scaling.bert_parameters(12, 768) == 109_482_240 == pytest.approx(110e6, rel=0.01)
+
+
+def test_bert_large_is_335_million_where_the_paper_rounds_to_340():
+    # Devlin et al. 2018, section 3: 340M, two digits. The shape gives 335.1 M, and the heads of pre-training (a layer
+    # of C to C, a norm, a bias for each word; two classes) make it 336.2 M: 1.4 % and 1.1 % from the paper's figure.
+    C, V = 1024, 30_522
+    count = scaling.bert_parameters(24, C)
+    with_heads = count + (C * C + C) + 2 * C + V + (2 * C + 2)
+    assert (count, with_heads) == (335_141_888, 336_226_108)
+    assert round(count, -7) == round(with_heads, -7) == 340_000_000
+
+
+def test_dall_e_has_12_billion():
+    # Ramesh et al. 2021, Table 1: 12.0 B for d_model = 3968. That is the blocks, to 0.8 %; with one table of tokens and
+    # the positions it is 12.2 B, and with the course's separate head 12.3 B.
+    blocks = DALLE.layers * scaling.block_parameters(DALLE.channels)
+    assert blocks == pytest.approx(12.0e9, rel=0.01)
+    assert scaling.gpt_parameters(DALLE, tied=True) == pytest.approx(12.2e9, rel=0.001)
+    assert scaling.gpt_parameters(DALLE) == pytest.approx(12.3e9, rel=0.001)
+
+
+# Floating-point operations.
+
+
+def test_training_flops_of_gpt_3():
+    # Brown et al. 2020, Table D.1: 3.14e23 for 174,600 M parameters and 300 billion tokens.
+    assert scaling.training_flops(174_600e6, 300e9) == pytest.approx(3.14e23, rel=0.002)
+    assert scaling.forward_flops(174_600e6, 1) == 349.2e9
+
+
+def test_flops_are_those_that_torch_counts():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    config = GPTConfig(vocabulary_size=50, context=8, layers=2, heads=2, channels=64)  # short: attention costs little
+    model, tokens = on_meta(lambda: GPT(config)), torch.zeros(4, 8, dtype=torch.long, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        loss = F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
+        forward = counter.get_total_flops()
+        loss.backward()
+    tables = (config.vocabulary_size + config.context) * config.channels  # looked up, not multiplied
+    parameters = scaling.gpt_parameters(config) - tables
+    assert forward == pytest.approx(scaling.forward_flops(parameters, 32), rel=0.05)
+    assert counter.get_total_flops() == pytest.approx(scaling.training_flops(parameters, 32), rel=0.05)
+
+
+@pytest.mark.parametrize("parameters, tokens, name", [(-1, 10, "parameters"), (10, -1, "tokens")])
+def test_flops_of_less_than_nothing(parameters, tokens, name):
+    with pytest.raises(ValueError, match=f"{name} is -1; a number of {name} of 0 or more"):
+        scaling.training_flops(parameters, tokens)
+
+
+# Memory.
+
+
+def kept_for_backward(config, batch_size):
+    """The bytes that autograd keeps for the backward pass of the course's GPT, parameters aside."""
+    model = GPT(config)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = tensor, storage.nbytes()
+        return tensor
+
+    tokens = torch.zeros(batch_size, config.context, dtype=torch.long)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
+    return sum(size for _, size in kept.values())
+
+
+@pytest.mark.parametrize(
+    "changes, batch_size",
+    [({}, 3), ({"layers": 4}, 1), ({"context": 128, "channels": 96}, 2), ({"vocabulary_size": 3000}, 1)],
+)
+def test_activations_are_those_that_autograd_keeps(changes, batch_size):
+    config = replace(SMALL, **changes)
+    assert scaling.activation_bytes(config, batch_size) == pytest.approx(
+        kept_for_backward(config, batch_size), rel=0.02
+    )
+
+
+def test_activations_are_those_of_the_paper():
+    # Korthikanti et al. 2022, section 4.1: B T C (34 + 5 H T / C) a layer; 5 H T / C is 80 for GPT-3.
+    without_end = [
+        scaling.activation_bytes(replace(GPT3, dropout=0.1, layers=layers), 2, "bf16", fused=False) for layers in (1, 2)
+    ]
+    assert without_end[1] - without_end[0] == 2 * 2048 * 12_288 * (34 + 80)
+
+
+def test_fused_attention_keeps_no_square():
+    double = replace(SMALL, context=2 * SMALL.context)
+    assert scaling.activation_bytes(double, 1) == 2 * scaling.activation_bytes(SMALL, 1)
+    squares = [scaling.activation_bytes(c, 1, fused=False) - scaling.activation_bytes(c, 1) for c in (SMALL, double)]
+    assert squares[1] == 4 * squares[0] == 4 * 2 * 4 * 64 * 64 * 4  # layers, heads, T, T, bytes
+
+
+def test_training_memory_is_that_of_a_real_optimizer():
+    torch.manual_seed(0)
+    model = GPT(SMALL)
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.zeros(1, 4, dtype=torch.long)).sum().backward()
+    optimizer.step()
+    states = [value for state in optimizer.state.values() for value in state.values() if value.ndim]
+    memory = scaling.training_memory(SMALL, 1)
+    assert memory["weights"] == memory["gradients"] == sum(p.grad.nbytes for p in model.parameters())
+    assert memory["optimizer"] == sum(state.nbytes for state in states)
+    assert memory["activations"] == scaling.activation_bytes(SMALL, 1)
+
+
+def test_training_memory_in_bf16_is_16_bytes_a_parameter():
+    # Rajbhandari et al. 2020, section 3.1.
+    memory = scaling.training_memory(GPT3, 1, "bf16")
+    assert sum(memory.values()) - memory["activations"] == 16 * scaling.gpt_parameters(GPT3)
+    assert memory["activations"] == scaling.activation_bytes(GPT3, 1, "bf16")
+
+
+def test_the_cache_of_opt_13b():
+    # Kwon et al. 2023, section 3: 800 KB for a token of OPT-13B (40 layers, 5120 channels) in fp16; 1.6 GB for 2048.
+    opt = GPTConfig(vocabulary_size=50_272, context=1, layers=40, heads=40, channels=5120)
+    assert scaling.inference_memory(opt, 1)["KV cache"] == 800 * 1024
+    assert scaling.inference_memory(replace(opt, context=2048), 1)["KV cache"] == pytest.approx(1.6e9, rel=0.05)
+
+
+@pytest.mark.parametrize("precision, size", [("fp32", 4), ("bf16", 2), ("int8", 1), ("int4", 0.5)])
+def test_inference_memory(precision, size):
+    memory = scaling.inference_memory(SMALL, 3, precision, cache_precision="fp32")
+    cache = 2 * 2 * 3 * 64 * 64 * 4  # keys and values, layers, texts, tokens, channels, bytes
+    assert memory == {"weights": size * numel(GPT(SMALL)), "KV cache": cache}
+    assert scaling.inference_memory(SMALL, 3, precision)["KV cache"] == cache / 2
+
+
+@pytest.mark.parametrize("call", [scaling.inference_memory, scaling.activation_bytes])
+def test_what_memory_needs_to_know(call):
+    with pytest.raises(ValueError, match="precision is 'fp8'; one of 'fp32', 'bf16', 'int8', 'int4' was expected"):
+        call(SMALL, 1, "fp8")
+
+
+@pytest.mark.parametrize("call", [scaling.inference_memory, scaling.activation_bytes, scaling.training_memory])
+def test_memory_for_no_text(call):
+    with pytest.raises(ValueError, match="batch_size is 0; one text or more was expected"):
+        call(SMALL, 0)
+
+
+def test_training_in_integers_is_refused():
+    with pytest.raises(ValueError, match="precision is 'int8'; training needs 'fp32' or 'bf16'.*inference_memory"):
+        scaling.training_memory(SMALL, 1, "int8")
