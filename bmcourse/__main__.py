@@ -1,4 +1,4 @@
-"""The course as a program: python -m bmcourse lab | test | doctor | notebooks | claims | bench."""
+"""The course as a program: python -m bmcourse lab | test | doctor | notebooks | claims | recipes | bench."""
 
 # Any Python a person has must be able to read this file and bmcourse/__init__.py, to be told what is missing: nothing
 # newer than Python 3.6 is written here, and nothing newer is imported before the version is known.
@@ -11,12 +11,14 @@ COMMANDS = {
     "doctor": "check this machine and say how to fix what is wrong",
     "notebooks": "execute the notebooks and store their outputs",
     "claims": "measure again what the course claims",
+    "recipes": "train the course's GPT in data/ again",
     "bench": "measure the live training run in a real browser",
 }
 MODULES = {
     "doctor": "bmcourse.course.doctor",
     "notebooks": "bmcourse.course.notebooks",
     "claims": "bmcourse.claims.core",
+    "recipes": "bmcourse.recipes",
     "bench": "bmcourse.course.bench",
 }
 
