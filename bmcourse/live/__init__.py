@@ -14,6 +14,9 @@ EXPLORERS = {
     "attention": "heads",
     "convolution": "architectures",
     "counter": "architectures",
+    "timeline": "concepts",
+    "ledger": "concepts",
+    "next_token": "inference",
 }
 
 

@@ -42,27 +42,41 @@ class Stage:
             artist.draw(canvas.get_renderer())
 
 
-def explore(draw, alt, **controls):
+def explore(draw, alt, write=None, presets=None, **controls):
     """Show the picture that `draw(**values)` returns as PNG bytes under `controls`, {name: an ipywidgets control}.
+
+    `write(**values)` returns a line of HTML for below the picture. `presets`, {words: {name: value}}, are buttons that
+    set several controls.
 
     The saved notebook keeps the first picture, with `alt`, one sentence, as its text. An error in `draw` is shown under
     the picture, which stays as it was, and raised, so that no test misses it.
     """
-    picture, problem = widgets.Image(format="png"), widgets.HTML()
+    picture, words = widgets.Image(format="png"), widgets.HTML()
 
     def redraw(_=None):
+        values = {name: control.value for name, control in controls.items()}
         try:
-            picture.value = draw(**{name: control.value for name, control in controls.items()})
-            problem.value = ""
+            picture.value = draw(**values)
+            words.value = write(**values) if write else ""
         except Exception as error:
-            problem.value = f"{type(error).__name__}: this picture cannot be drawn. Move a control back."
+            words.value = f"{type(error).__name__}: this picture cannot be drawn. Move a control back."
             raise
+
+    def press(values):
+        for name, value in values.items():
+            controls[name].unobserve(redraw, names="value")
+            controls[name].value = value
+            controls[name].observe(redraw, names="value")
+        redraw()  # once for all of them
 
     redraw()
     for control in controls.values():
         control.style.description_width = control.style.description_width or "initial"  # all of it, not ten letters
         control.observe(redraw, names="value")
-    row = widgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
-    box = widgets.VBox([row, picture, problem])
+    buttons = [widgets.Button(description=name, layout={"width": "auto"}) for name in presets or ()]
+    for button in buttons:
+        button.on_click(lambda pressed: press(presets[pressed.description]))
+    rows = [widgets.HBox(list(row), layout={"flex_flow": "row wrap"}) for row in (buttons, controls.values()) if row]
+    box = widgets.VBox([*rows, picture, words])
     bundle = {"text/plain": alt, "image/png": bytes(picture.value), **widget_view(box)}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt}})

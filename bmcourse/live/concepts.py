@@ -1,0 +1,361 @@
+"""Explorers for the lesson on concepts: published models by their year and size, and what a size costs in memory."""
+
+import html
+import re
+
+import ipywidgets as widgets
+import numpy as np
+import psutil
+from matplotlib.lines import Line2D
+
+from bmcourse import data, plots, scaling
+from bmcourse.live.curve import GREY
+from bmcourse.live.explorer import Stage, explore
+from bmcourse.models.gpt import GPTConfig
+
+# -------------------------------------------------------------------------------------------------------- the timeline
+
+LOOKS = {"language": (plots.BLUE, "o"), "image": (plots.GREEN, "s"), "multimodal": (plots.RED, "^")}
+FIGURES = {
+    "parameters": "parameters",
+    "training FLOPs": "training_flops",
+    "training tokens": "training_tokens",
+    "tokens of context": "context",
+}
+LANDMARKS = (
+    *("GPT-3", "Kimi K3", "LeNet-5", "BERT-large", "AlexNet", "GPT-2", "Llama 3.1 405B", "DeepSeek-V3", "PaLM"),
+    *("Switch-C", "ViT-22B", "CLIP ViT-L/14", "Transformer (big)", "VGG-16", "LLaMA-65B", "GPT-4", "Gemini 1.5 Pro"),
+    *("DALL-E", "Chinchilla", "Qwen3-235B-A22B", "GPT-5", "Mistral 7B", "T5-11B", "GPT", "Llama 4 Scout", "Inkling"),
+    *("Stable Diffusion 1.4", "Sparsely gated LSTM", "LSTM for translation", "iGPT-XL", "GPT-J-6B"),
+)
+SQUEEZED = 2011  # one year before it is as wide as an eighth of a year after it
+
+
+def timeline():
+    """Choose what is drawn against the year of 78 published models, and one model to read about."""
+    models = data.published_models()
+    picture, wide = TimelinePicture(models), {"layout": {"width": "480px"}}
+    for y in FIGURES:
+        picture.draw(y, "GPT-3")  # the first of each is slow: here, and not when the menu is moved
+    explore(
+        picture.draw,
+        "Published models by year and number of parameters, which grows from tens of thousands to trillions: language "
+        "models as blue circles, image models as green squares, multimodal ones as red triangles, closed ones hollow.",
+        write=lambda y, model: description(models, y, model),
+        y=widgets.Dropdown(options=list(FIGURES), description="upwards", layout={"width": "230px"}),
+        model=widgets.SelectionSlider(options=[m.name for m in models], value="GPT-3", description="model", **wide),
+    )
+
+
+class TimelinePicture:
+    """A figure of the models against their years, with a ring around one."""
+
+    def __init__(self, models):
+        self.models, self.places = models, dict(zip([m.name for m in models], spread_years(models), strict=True))
+        fig, self.ax = plots.figure(9, 4.8)
+        self.ax.set_position([0.075, 0.09, 0.915, 0.8])
+        self.ax.set(yscale="log", xlabel="year (narrower before 2011; models of one year side by side)")
+        self.ax.set_xscale("function", functions=(squeeze, stretch))
+        self.ax.set(xlim=(1996, 2027), xticks=[1998, *range(2012, 2027, 2)])
+        self.ax.tick_params(labelsize=11)
+        self.ax.minorticks_off()
+        fig.legend(handles=legend_entries(), loc="upper center", ncols=5, frameon=False, fontsize=11)
+        (self.ring,) = self.ax.plot([], [], "o", ms=17, mfc="none", mec=plots.BLACK, mew=2.5)
+        self.name = self.ax.text(0.02, 0.94, "", size=14, va="center", transform=self.ax.transAxes)
+        self.stage, self.drawn, self.y = Stage(fig), [], None
+
+    def draw(self, y, model):
+        """PNG bytes with the figure `y` upwards and a ring around the model of that name, if it has that figure."""
+        points = self.points(y)
+        if self.y != y:
+            self.y, values = y, [value for _, value in points.values()]
+            self.ax.set(ylabel=f"{y} (each line: ten times more)", ylim=(min(values) / 3, max(values) * 4))
+            self.ax.minorticks_off()
+            if y not in self.stage.backgrounds:
+                self._new_scene(points)
+        self.ring.set_data(*coordinates(points, [model]))
+        self.name.set_text(f"○ {model}" if model in points else f"{model}: not known")
+        return self.stage.frame([self.ring, self.name], y)
+
+    def points(self, y):
+        """{name: (year, value)} of the models that have the figure `y`."""
+        known = [(m.name, getattr(m, FIGURES[y])) for m in self.models]
+        return {name: (self.places[name], value) for name, value in known if value is not None}
+
+    def _new_scene(self, points):
+        """Draw all models that have a point, and the names of some."""
+        for artist in self.drawn:
+            artist.remove()
+        self.drawn = []
+        for (modality, is_open), look in looks().items():
+            names = [m.name for m in self.models if (m.modality, m.open) == (modality, is_open)]
+            self.drawn += self.ax.plot(*coordinates(points, names), **look)
+        self.drawn += write_names(self.ax, points, [name for name in LANDMARKS if name in points])
+
+
+def coordinates(points, names):
+    """The x and the y of the points with these names, each (n,)."""
+    return np.array([points[name] for name in names if name in points]).reshape(-1, 2).T
+
+
+def looks():
+    """How a model is drawn, {(modality, open or not): Line2D's settings}."""
+    marks = {"linestyle": "none", "markersize": 8, "markeredgewidth": 1.8}
+    return {
+        (modality, is_open): {"color": color, "marker": marker, "mfc": color if is_open else "white", **marks}
+        for modality, (color, marker) in LOOKS.items()
+        for is_open in (True, False)
+    }
+
+
+def legend_entries():
+    """One entry for each modality, and what filled and hollow mean."""
+    entries = [Line2D([], [], label=modality, **look) for (modality, is_open), look in looks().items() if is_open]
+    for words, face in (("open: weights given away", GREY), ("closed", "white")):
+        look = looks()["language", True] | {"color": GREY, "mfc": face}
+        entries.append(Line2D([], [], label=words, **look))
+    return entries
+
+
+def spread_years(models):
+    """Where each model stands, (N,): those of one year side by side, in their order, so that none hides another."""
+    years = np.array([model.year for model in models])
+    before, count = (
+        np.array([sum(years[:i] == years[i]) for i in range(len(years))]),
+        (years[:, None] == years).sum(1),
+    )
+    return years + (before + 0.5) / count * 0.9 - 0.45
+
+
+def squeeze(year):
+    """Where a year lies on the axis: the few models before SQUEEZED need little room."""
+    return np.where(np.less(year, SQUEEZED), SQUEEZED + (np.asarray(year) - SQUEEZED) / 8, year)
+
+
+def stretch(place):
+    """The inverse of `squeeze`."""
+    return np.where(np.less(place, SQUEEZED), SQUEEZED + (np.asarray(place) - SQUEEZED) * 8, place)
+
+
+def write_names(ax, points, names):
+    """Write `names`, the first first, near their points where they cover nothing; one that finds no room is left out.
+
+    `points` is {name: (x, y)} of all that is drawn. Returns the artists.
+    """
+    pixels = {name: ax.transData.transform(point) for name, point in points.items()}
+    taken = [box_at(x, y, 13, 13) for x, y in pixels.values()]
+    written, renderer, frame = [], ax.figure.canvas.get_renderer(), ax.get_window_extent()
+    line = {"arrowstyle": "-", "color": GREY, "lw": 0.7, "shrinkA": 0, "shrinkB": 5}
+    look = {"textcoords": "offset pixels", "ha": "center", "va": "center", "size": 10}
+    for name in names:
+        text = ax.text(0, 0, name, size=look["size"])
+        size = text.get_window_extent(renderer)
+        text.remove()
+        for place, far in nearby(size.width, size.height):
+            box = box_at(*(pixels[name] + place), size.width + 4, size.height)
+            if fits(box, taken, frame):
+                taken.append(box)
+                written.append(ax.annotate(name, points[name], place, arrowprops=line if far else None, **look))
+                break
+    return written
+
+
+def box_at(x, y, width, height):
+    """A box around (x, y), as (left, bottom, right, top)."""
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def nearby(width, height):
+    """Where the middle of a name may lie from its point, the best places first, and whether that needs a line."""
+    for gap in (4, 16, 28, 40):
+        across, up = 6 + gap + width / 2, 6 + gap + height / 2
+        yield from ((place, gap > 4) for place in ((across, 0), (-across, 0), (0, up), (0, -up)))
+        corners = [(part * side * across, end * up) for part in (0.5, 1) for end in (1, -1) for side in (1, -1)]
+        yield from ((corner, True) for corner in corners)
+
+
+def fits(box, taken, frame):
+    """Whether a box lies in the frame, and on none of the boxes `taken`."""
+    left, bottom, right, top = box
+    inside = frame.x0 < left and right < frame.x1 and frame.y0 < bottom and top < frame.y1
+    return inside and not any(left < r and l < right and bottom < t and b < top for l, b, r, t in taken)
+
+
+def description(models, y, name):
+    """A line about the model of that name, and how many models are not drawn, as HTML."""
+    [model] = [model for model in models if model.name == name]
+    known = {words: getattr(model, field) for words, field in FIGURES.items()}
+    known["active parameters"] = model.active_parameters
+    figures = ", ".join(f"{number(value)} {words}" for words, value in known.items() if value is not None)
+    missing = sum(getattr(model, FIGURES[y]) is None for model in models)
+    access = "open" if model.open else "closed"
+    return paragraph(
+        f"<b>{html.escape(name)}</b> ({html.escape(model.organisation)}, {model.year}, {model.modality}, {access}): "
+        f"{figures}.<br><small>{links(model.source)}</small><br>"
+        f"{len(models) - missing} of {len(models)} models are drawn; for the other {missing} we know no such figure."
+    )
+
+
+def number(value):
+    """A number as a reader says it.
+
+    >>> number(175e9), number(2048.0), number(3.14e23)
+    ('175 billion', '2,048', '3.14 × 10<sup>23</sup>')
+    """
+    if value >= 1e15:
+        mantissa, exponent = f"{value:.2e}".split("e+")
+        return f"{float(mantissa):g} × 10<sup>{exponent}</sup>"
+    for size, word in ((1e12, " trillion"), (1e9, " billion"), (1e6, " million")):
+        if value >= size:
+            return f"{value / size:.3g}{word}"
+    return f"{value:,.0f}"
+
+
+def links(text):
+    """The text as HTML, with its addresses as links."""
+    return re.sub(r"https://[^\s);]+", r'<a href="\g<0>" target="_blank">\g<0></a>', html.escape(text))
+
+
+def paragraph(words):
+    """Words that are HTML already, as a paragraph."""
+    return f'<div style="font-size: 15px; line-height: 1.5; max-width: 900px">{words}</div>'
+
+
+# ---------------------------------------------------------------------------------------------------------- the ledger
+
+PARTS = {
+    "weights": plots.BLUE,
+    "gradients": plots.ORANGE,
+    "optimizer": plots.GREEN,
+    "activations": plots.RED,
+    "KV cache": plots.PURPLE,
+    "total": plots.BLACK,
+}
+JOBS = ("train in fp32", "train in bf16", "answer in fp32", "answer in bf16", "answer in int8", "answer in int4")
+DEVICES = {"phone, 8 GB": 8e9, "laptop, 16 GB": 16e9, "GPU, 24 GB": 24e9, "GPU, 80 GB": 80e9}
+LARGEST = "GPU, 80 GB"
+CHANNELS = (64, 128, 256, 512, 768, 1024, 1280, 1600, 2048, 2560, 4096, 5120, 8192, 12_288, 16_384)
+VOCABULARIES = (256, 1024, 8192, 32_000, 50_257, 100_000, 200_000)
+CONTEXTS = tuple(2**n for n in range(7, 18))  # 128 to 131,072
+LOW, HIGH = 1e5, 1e16  # bytes, the ends of the axis
+
+# Radford et al., "Language Models are Unsupervised Multitask Learners" (GPT-2), 2019, table 2;
+# Brown et al., "Language Models are Few-Shot Learners" (GPT-3), 2020, table 2.1.
+SHAPES = {
+    "pocket GPT": {"layers": 4, "channels": 128, "vocabulary": 1024, "context": 128},
+    "GPT-2": {"layers": 48, "channels": 1600, "vocabulary": 50_257, "context": 1024},
+    "GPT-3 6.7B": {"layers": 32, "channels": 4096, "vocabulary": 50_257, "context": 2048},
+    "GPT-3": {"layers": 96, "channels": 12_288, "vocabulary": 50_257, "context": 2048},
+}
+
+
+def ledger():
+    """Choose the shape of a GPT and what it is to do, and see what takes how much memory, and where it fits."""
+    machine = widgets.Checkbox(False, description="this machine", indent=False)
+    explore(
+        LedgerPicture(psutil.virtual_memory().total).draw,
+        "Bars of the memory that training GPT-2 in fp32 takes: weights and gradients the same, the optimizer twice as "
+        "much, beside lines for the memory of a phone, a laptop and two GPUs.",
+        write=verdict,
+        presets=SHAPES,
+        layers=widgets.IntSlider(48, min=1, max=128, description="layers", layout={"width": "290px"}),
+        channels=choice("channels", CHANNELS, 1600),
+        vocabulary=choice("vocabulary", VOCABULARIES, 50_257),
+        context=choice("context", CONTEXTS, 1024),
+        batch=choice("texts at once", (1, 2, 4, 8, 16, 32, 64), 1),
+        job=widgets.ToggleButtons(options=JOBS, style={"button_width": "124px"}),
+        machine=machine,
+    )
+    machine.value = True  # after the picture was saved: it is to be the same on every machine
+
+
+def choice(description, options, value):
+    """A slider over numbers that are far from evenly spaced."""
+    pairs = [(f"{option:,}", option) for option in options]
+    return widgets.SelectionSlider(options=pairs, value=value, description=description, layout={"width": "290px"})
+
+
+def memory_of(layers, channels, vocabulary, context, batch, job):
+    """The shape as a GPTConfig, and {part: bytes} of what its job takes."""
+    config = GPTConfig(vocabulary, context, layers, heads=channels // 64, channels=channels)
+    verb, precision = job.split(" in ")
+    if verb == "train":
+        return config, scaling.training_memory(config, batch, precision)
+    cache = "fp32" if precision == "fp32" else "bf16"
+    return config, scaling.inference_memory(config, batch, precision, cache)
+
+
+class LedgerPicture:
+    """A bar for each part of the memory, and a line for each device; `machine` is the memory of this one, in bytes."""
+
+    def __init__(self, machine):
+        fig, ax = plots.figure(9, 4.2)
+        ax.set_position([0.115, 0.16, 0.765, 0.6])
+        ax.set(xscale="log", xlim=(LOW, HIGH), ylim=(len(PARTS) - 0.4, -0.6))
+        ax.set_xticks([1e6, 1e9, 1e12, 1e15], ["1 MB", "1 GB", "1 TB", "1,000 TB"], size=12)
+        ax.set_yticks(range(len(PARTS)), PARTS, size=12)
+        ax.minorticks_off()
+        ax.tick_params(axis="y", length=0)
+        ax.axhline(len(PARTS) - 1.5, color=GREY, lw=1)
+        self.bars = ax.barh(range(len(PARTS)), 0, color=list(PARTS.values()), height=0.62, zorder=2)
+        place = {"transform": ax.get_yaxis_transform(), "size": 12, "va": "center", "ha": "right"}
+        self.numbers = [ax.text(1.135, row, "", **place) for row in range(len(PARTS))]
+        own = f"this machine, {size(machine)}"
+        self.devices = {**DEVICES, own: machine}
+        heights = dict(zip(DEVICES, (1.36, 1.275, 1.19, 1.105), strict=True))
+        self.signs = {name: device(ax, DEVICES[name], 0, height) for name, height in heights.items()}
+        self.own = self.signs[own] = device(ax, machine, 1, -0.15)  # below the others: it may be at any of their places
+        self.own[0].set(color=plots.ORANGE, linestyle="-", lw=2.5)
+        self.stage = Stage(fig)
+
+    def draw(self, layers, channels, vocabulary, context, batch, job, machine):
+        """PNG bytes for one shape and job; `machine`: with the line of this machine."""
+        _, parts = memory_of(layers, channels, vocabulary, context, batch, job)
+        total = sum(parts.values())
+        for name, bar, words in zip(PARTS, self.bars, self.numbers, strict=True):
+            value = total if name == "total" else parts.get(name, 0)
+            bar.set(x=LOW, width=max(value - LOW, 0))
+            words.set_text(size(value) if value else "–")
+        fitting = [name for name, memory in self.devices.items() if total <= memory]
+        for name, (_, words) in self.signs.items():
+            words.set_text(f"{'✓' if name in fitting else '✗'} {name}")
+        for artist in self.own:
+            artist.set_visible(machine)
+        lines = [line for line, _ in self.signs.values()]
+        return self.stage.frame([*self.bars, *lines, *self.numbers], (*fitting, machine))
+
+
+def device(ax, memory, start, end):
+    """A line at the memory of a device, and words at its end."""
+    place = {"transform": ax.get_xaxis_transform()}
+    (line,) = ax.plot([memory] * 2, [start, end], color=GREY, lw=1.3, ls="--", clip_on=False, **place)
+    return line, ax.text(memory * 1.25, end - 0.01, "", size=11, va="center", **place)
+
+
+def size(count):
+    """Bytes as a reader says them, in steps of 1,000.
+
+    >>> size(3.5e11), size(8e5), size(1.31e9)
+    ('350 GB', '0.80 MB', '1.31 GB')
+    """
+    unit, name = next(pair for pair in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")) if count >= pair[0] or pair[0] == 1e6)
+    value = count / unit
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {name}"
+
+
+def verdict(layers, channels, vocabulary, context, batch, job, machine):
+    """What the ledger comes to, in sentences, as HTML."""
+    config, parts = memory_of(layers, channels, vocabulary, context, batch, job)
+    total, count = sum(parts.values()), scaling.gpt_parameters(config)
+    fitting = [name for name, memory in DEVICES.items() if total <= memory]
+    needed = -(-total // DEVICES[LARGEST])
+    where = (
+        f"It fits into: {'; '.join(fitting)}."
+        if fitting
+        else f"It fits into none of these; {needed:,.0f} GPUs of 80 GB hold it."
+    )
+    own = psutil.virtual_memory().total
+    here = f" This machine has {size(own)}: {'enough' if total <= own else 'not enough'}." if machine else ""
+    return paragraph(
+        f"{number(count)} parameters (embedding and head apart); to {job}: <b>{size(total)}</b>. {where}{here}"
+    )
