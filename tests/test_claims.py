@@ -94,6 +94,15 @@ def test_measuring_writes_the_evidence_and_measures_once(own_evidence, capsys):
     assert "seed 5 of 5" not in out and "Measured: 2 more" in out
 
 
+def test_a_table_is_kept_beside_the_effects(own_evidence, monkeypatch):
+    with_table = core.claim("As before.", "more", table=lambda seed: [[seed, 2 * seed]])(doubling.measure)
+    monkeypatch.setattr(core, "find_all", lambda: {"doubling": with_table})
+    core.main([])
+    assert front.table("doubling") == [[[0, 0]], [[1, 2]], [[2, 4]], [[3, 6]], [[4, 8]]]
+    with pytest.raises(ValueError, match="no table of 'tripling'. The claims with a table are: doubling."):
+        front.table("tripling")
+
+
 def test_a_claim_that_does_not_hold_says_so(own_evidence, capsys):
     core.main(["doubling"])
     capsys.readouterr()

@@ -25,6 +25,7 @@ class Claim:
     """`measure(seed)` gives the effect in `unit`; a seed bears the claim out when its effect is at least `at_least`.
 
     A `belief` is what people say; the course shows what it measured, whether or not that bears it out.
+    `table(seed)` gives more of the same experiment for a lesson to draw, as nested lists of numbers.
     """
 
     statement: str
@@ -32,15 +33,16 @@ class Claim:
     at_least: float
     measure: callable
     belief: bool = False
+    table: callable = None
 
     @property
     def name(self):
         return self.measure.__name__
 
 
-def claim(statement, unit, at_least=0.0, belief=False):
+def claim(statement, unit, at_least=0.0, belief=False, table=None):
     """Turn the function below it, `measure(seed) -> float`, into a claim of that name."""
-    return lambda measure: Claim(statement, unit, at_least, measure, belief)
+    return lambda measure: Claim(statement, unit, at_least, measure, belief, table)
 
 
 def find_all():
@@ -57,7 +59,7 @@ def find_all():
 
 
 def evidence():
-    """What has been measured: {name: {"experiment": hash, "effects": [one per seed]}}."""
+    """What has been measured: {name: {"experiment": hash, "effects": [one per seed]}}, some with a "table" per seed."""
     return json.loads(EVIDENCE.read_text()) if EVIDENCE.exists() else {}
 
 
@@ -219,6 +221,8 @@ def _measure(a_claim, prefix):
     print()
     measured = evidence()
     measured[a_claim.name] = {"experiment": fingerprint(a_claim.measure), "effects": effects}
+    if a_claim.table:
+        measured[a_claim.name]["table"] = [a_claim.table(seed) for seed in range(SEEDS)]
     unfinished = EVIDENCE.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(measured, indent=1, sort_keys=True) + "\n")
     os.replace(unfinished, EVIDENCE)
