@@ -6,22 +6,16 @@ import ipywidgets as widgets
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from bmcourse import live
 from bmcourse.live import architectures
-from bmcourse.live.architectures import KERNELS, ConvolutionPicture, CounterPicture, flops_by_part, parameters_by_part
-from bmcourse.models.gpt import GPT, GPTConfig
+from bmcourse.live.architectures import KERNELS, ConvolutionPicture, CounterPicture
+from bmcourse.models.gpt import GPTConfig
+from bmcourse.scaling import flops_by_part, parameters_by_part
 
 IMAGE = torch.randint(0, 17, (8, 8), generator=torch.Generator().manual_seed(0)) / 16
 TRAINED = torch.randn(3, 3, generator=torch.Generator().manual_seed(1))
 EXPLORERS = {"convolution": lambda: live.convolution(IMAGE, {"trained": TRAINED}), "counter": live.counter}
-SHAPES = [
-    GPTConfig(vocabulary_size=37, context=16, layers=1, heads=1, channels=8),
-    GPTConfig(vocabulary_size=100, context=48, layers=3, heads=4, channels=64),
-    GPTConfig(vocabulary_size=50257, context=1024, layers=12, heads=12, channels=768),
-    GPTConfig(vocabulary_size=131072, context=131072, layers=96, heads=64, channels=12288),
-]
 
 
 def written(letters):
@@ -123,39 +117,11 @@ def test_other_sizes_are_refused():
 # ------------------------------------------------------------------------------------------------------- the counter
 
 
-@pytest.mark.parametrize("config", SHAPES)
-def test_the_parameters_are_the_models(config):
-    with torch.device("meta"):
-        model = GPT(config)
-    assert sum(parameters_by_part(config).values()) == sum(p.numel() for p in model.parameters())
-    parts = {"token embedding": model.token_embedding, "position embedding": model.position_embedding}
-    parts |= {"output head": model.head}
-    for name, part in parts.items():
-        assert parameters_by_part(config)[name] == sum(p.numel() for p in part.parameters())
-    for name, kind in (("attention: projections", "attention."), ("feed-forward", "mlp."), ("norms", "norm")):
-        own = [p.numel() for full, p in model.named_parameters() if kind in full]
-        assert parameters_by_part(config)[name] == sum(own)
-
-
-@pytest.mark.parametrize("config", SHAPES[:3])
-def test_the_flops_are_torchs_and_three_times_as_many_in_training(config):
-    with torch.device("meta"):  # shapes alone: nothing is computed
-        model, tokens = GPT(config), torch.zeros(1, config.context, dtype=torch.long)
-    with FlopCounterMode(display=False) as counted:
-        logits = model(tokens)
-        forward, by_operation = counted.get_total_flops(), counted.get_flop_counts()["Global"]
-        scores = sum(flops for operation, flops in by_operation.items() if "bmm" in str(operation))
-        logits.sum().backward()
-    assert sum(flops_by_part(config).values()) == forward
-    assert flops_by_part(config)["attention: scores, T × T"] == scores > 0
-    assert counted.get_total_flops() == 3 * forward
-
-
 def test_what_is_written_is_what_was_counted():
     picture = CounterPicture()
     words, numbers = written(picture.words), written(picture.numbers)
     assert picture.draw(12, 768, 12, 50257, 1024).startswith(b"\x89PNG")
-    config = SHAPES[2]
+    config = GPTConfig(vocabulary_size=50257, context=1024, layers=12, heads=12, channels=768)
     total, forward = (sum(count(config).values()) for count in (parameters_by_part, flops_by_part))
     assert [text for text, _ in words] == [
         f"{total:,} parameters; 64 channels a head, feed-forward width 3,072",

@@ -361,7 +361,6 @@ def test_a_saved_notebook_keeps_the_bars_and_a_sentence_without_numbers(monkeypa
 
 
 def test_the_saved_picture_has_escapes_for_characters_its_font_lacks(monkeypatch, model, tokenizer):
-    assert explorer.drawable("大↵·é") == "\\u5927↵·é"
     assert explorer.still([(0, 0.5, 0.5), (1, 0.3, 0.3), (None, 0.2, 0.2)], ["大", "$x$", "all others"])
 
 

@@ -6,7 +6,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from bmcourse import plots
-from bmcourse.live.letters import Letters, outlines
+from bmcourse.live.letters import Letters, drawable, outlines
 
 
 @pytest.mark.parametrize("weight", ["normal", "bold"])
@@ -49,3 +49,8 @@ def test_nothing_to_write_is_nothing_to_draw():
     letters.write([])
     fig.canvas.draw()
     assert len(letters.artist.get_path().vertices) == 0
+
+
+def test_what_no_font_has_and_what_begins_a_formula_is_written_with_signs():
+    assert drawable("aé↵·大", ["DejaVu Sans"]) == r"aé↵·\u5927"
+    assert drawable("$x$", ["DejaVu Sans"]) == r"\$x\$"

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from bmcourse import scaling
 from bmcourse.models.gpt import GPT, GPTConfig
@@ -13,6 +14,13 @@ from bmcourse.models.transformer import Block
 from bmcourse.scaling import DALLE, GPT3
 
 SMALL = GPTConfig(vocabulary_size=100, context=64, layers=2, heads=4, channels=64)
+
+SHAPES = [
+    GPTConfig(vocabulary_size=37, context=16, layers=1, heads=1, channels=8),
+    GPTConfig(vocabulary_size=100, context=48, layers=3, heads=4, channels=64),
+    GPTConfig(vocabulary_size=50257, context=1024, layers=12, heads=12, channels=768),
+    GPTConfig(vocabulary_size=131072, context=131072, layers=96, heads=64, channels=12288),
+]
 
 
 def numel(module):
@@ -40,6 +48,34 @@ def test_a_gpt_counts_what_the_model_has(config):
     assert scaling.gpt_parameters(config) == numel(model)
     model.head.weight = model.token_embedding.weight
     assert scaling.gpt_parameters(config, tied=True) == numel(model)
+
+
+@pytest.mark.parametrize("config", SHAPES)
+def test_the_parts_have_the_models_parameters(config):
+    with torch.device("meta"):
+        model = GPT(config)
+    assert sum(scaling.parameters_by_part(config).values()) == sum(p.numel() for p in model.parameters())
+    parts = {"token embedding": model.token_embedding, "position embedding": model.position_embedding}
+    parts |= {"output head": model.head}
+    for name, part in parts.items():
+        assert scaling.parameters_by_part(config)[name] == sum(p.numel() for p in part.parameters())
+    for name, kind in (("attention: projections", "attention."), ("feed-forward", "mlp."), ("norms", "norm")):
+        own = [p.numel() for full, p in model.named_parameters() if kind in full]
+        assert scaling.parameters_by_part(config)[name] == sum(own)
+
+
+@pytest.mark.parametrize("config", SHAPES[:3])
+def test_the_parts_flops_are_torchs_and_three_times_as_many_in_training(config):
+    with torch.device("meta"):  # shapes alone: nothing is computed
+        model, tokens = GPT(config), torch.zeros(1, config.context, dtype=torch.long)
+    with FlopCounterMode(display=False) as counted:
+        logits = model(tokens)
+        forward, by_operation = counted.get_total_flops(), counted.get_flop_counts()["Global"]
+        scores = sum(flops for operation, flops in by_operation.items() if "bmm" in str(operation))
+        logits.sum().backward()
+    assert sum(scaling.flops_by_part(config).values()) == forward
+    assert scaling.flops_by_part(config)["attention: scores, T × T"] == scores > 0
+    assert counted.get_total_flops() == 3 * forward
 
 
 @pytest.mark.parametrize("layers, channels, heads", [(12, 768, 12), (24, 1024, 16), (2, 30, 5)])
@@ -93,8 +129,6 @@ def test_training_flops_of_gpt_3():
 
 
 def test_flops_are_those_that_torch_counts():
-    from torch.utils.flop_counter import FlopCounterMode
-
     config = GPTConfig(vocabulary_size=50, context=8, layers=2, heads=2, channels=64)  # short: attention costs little
     model, tokens = on_meta(lambda: GPT(config)), torch.zeros(4, 8, dtype=torch.long, device="meta")
     with FlopCounterMode(display=False) as counter:

@@ -12,6 +12,7 @@ from bmcourse.live.explorer import Stage, explore
 from bmcourse.live.letters import Letters
 from bmcourse.models.cnn import windows
 from bmcourse.models.gpt import GPTConfig
+from bmcourse.scaling import flops_by_part, parameters_by_part
 
 SIGNS = LinearSegmentedColormap.from_list("", [plots.RED, "white", plots.BLUE])
 
@@ -167,37 +168,6 @@ PARTS = {
     "norms": plots.PURPLE,
     "output head": plots.SKY,
 }
-
-
-def parameters_by_part(config):
-    """How many parameters each part of a GPT of that GPTConfig has, as {part: number}; the heads do not matter."""
-    C, V = config.channels, config.vocabulary_size
-    return {
-        "token embedding": V * C,
-        "position embedding": config.context * C,
-        "attention: projections": config.layers * (4 * C * C + 4 * C),  # query, key, value and output, with biases
-        "attention: scores, T × T": 0,
-        "feed-forward": config.layers * (8 * C * C + 5 * C),  # C → 4 C → C, with biases
-        "norms": (2 * config.layers + 1) * 2 * C,
-        "output head": C * V,
-    }
-
-
-def flops_by_part(config):
-    """The FLOPs of a GPT's matrix products, forward, for one sequence as long as the context, as {part: number}.
-
-    A product (n, k) @ (k, m) is 2 n k m FLOPs. The scores T × T are counted whole: a causal mask saves nothing here.
-    """
-    C, T = config.channels, config.context
-    return {
-        "token embedding": 0,  # a row is looked up, nothing is multiplied
-        "position embedding": 0,
-        "attention: projections": config.layers * 2 * T * 4 * C * C,
-        "attention: scores, T × T": config.layers * 2 * 2 * T * T * C,  # query @ key, then weights @ value
-        "feed-forward": config.layers * 2 * T * 8 * C * C,
-        "norms": 0,
-        "output head": 2 * T * C * config.vocabulary_size,
-    }
 
 
 def counter():

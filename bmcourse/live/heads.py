@@ -1,7 +1,6 @@
 """An explorer of attention weights: hover a token, and see how much it takes of every token."""
 
 import base64
-import functools
 import html
 import io
 
@@ -10,17 +9,16 @@ import numpy as np
 import torch
 from IPython.display import display
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.patches import Rectangle
 from PIL import Image
 
 from bmcourse import plots
 from bmcourse.live.data import visible
+from bmcourse.live.letters import drawable, font_names
 from bmcourse.live.view import widget_view
 
 MOST = 64  # tokens: the heat map of more does not fit on a page
 FRAME = f"2px solid {plots.RED}"
-CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "SimHei")
 
 # Everything is done by the page itself. The chosen token is the one under the mouse or, without one, the one that was
 # clicked or reached with the arrow keys, a radio button. It hands its weight in per cent, --p, to every box.
@@ -263,19 +261,3 @@ def mosaic(weights):
 def gap(T):
     """Cells between two maps."""
     return max(1, T // 8)
-
-
-@functools.cache
-def font_names():
-    """matplotlib's own font, and one with Chinese characters if this machine has one."""
-    return "DejaVu Sans", *[name for name in CHINESE if name in fontManager.get_font_names()][:1]
-
-
-def drawable(name, fonts):
-    """The name with `\\u....` for each character that none of the fonts has.
-
-    >>> drawable("a大", ["DejaVu Sans"])
-    'a\\\\u5927'
-    """
-    known = [get_font(findfont(FontProperties(family=font))) for font in fonts]
-    return "".join(c if any(font.get_char_index(ord(c)) for font in known) else ascii(c)[1:-1] for c in name)

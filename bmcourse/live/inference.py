@@ -6,12 +6,12 @@ import html
 import ipywidgets as widgets
 import torch
 from IPython.display import display
-from matplotlib import font_manager
 
 from bmcourse import plots
 from bmcourse.inference import evaluating, process_logits, sample, stream
 from bmcourse.live.curve import GREY
 from bmcourse.live.data import line, text_field, token_names, visible
+from bmcourse.live.letters import drawable, font_names
 from bmcourse.live.view import widget_view
 
 TEXT = "The value of"
@@ -82,19 +82,13 @@ def bar(token, before, after):
 
 def still(rows, names):
     """The bars as PNG bytes, for the saved notebook."""
-    fig, ax = plots.figure(7, 3.6)
+    (fig, ax), fonts = plots.figure(7, 3.6), list(font_names())
     ax.barh(range(len(rows)), [round(before, 4) for _, before, _ in rows], color=plots.BLUE, height=0.62)
-    ax.set_yticks(range(len(rows)), [drawable(name) for name in names], size=11)
+    ax.set_yticks(range(len(rows)), [drawable(name, fonts) for name in names], family=fonts, size=11)
     ax.set(ylim=(len(rows) - 0.4, -0.6), xlabel="probability of being the next token")
     ax.tick_params(axis="y", length=0)
     ax.grid(visible=False, axis="y")
     return plots.png(fig)
-
-
-def drawable(name):
-    """The name with escapes for characters that the figures' font does not have."""
-    font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
-    return "".join(c if font.get_char_index(ord(c)) else ascii(c)[1:-1] for c in name).replace("$", r"\$")
 
 
 # ------------------------------------------------------------------------------------------------------ the text

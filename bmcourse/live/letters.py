@@ -1,13 +1,18 @@
-"""Words that move in an explorer's picture, as outlines: matplotlib's own take a millisecond or more each to draw."""
+"""Words in an explorer's picture: those that move as outlines, and the signs for what a font does not have.
+
+matplotlib's own words take a millisecond or more each to draw.
+"""
 
 import functools
 
 import numpy as np
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 from matplotlib.transforms import IdentityTransform
+
+CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "SimHei")
 
 
 class Letters:
@@ -42,3 +47,21 @@ def letter(character, weight):
     bar, both = (TextPath((0, 0), words, size=100, prop=font) for words in ("|", f"{character}|"))
     size = len(both.codes) - len(bar.codes)  # of the character: alone, a space has no path
     return Path(both.vertices[:size], both.codes[:size]), both.get_extents().x1 - bar.get_extents().x1
+
+
+@functools.cache
+def font_names():
+    """matplotlib's own font, and one with Chinese characters if this machine has one."""
+    return "DejaVu Sans", *[name for name in CHINESE if name in fontManager.get_font_names()][:1]
+
+
+def drawable(name, fonts):
+    """The name with `\\u....` for each character that none of the fonts has; `$` is no formula.
+
+    >>> drawable("a大", ["DejaVu Sans"])
+    'a\\\\u5927'
+    """
+    known = [get_font(findfont(FontProperties(family=font))) for font in fonts]
+    return "".join(c if any(font.get_char_index(ord(c)) for font in known) else ascii(c)[1:-1] for c in name).replace(
+        "$", r"\$"
+    )

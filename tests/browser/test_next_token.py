@@ -1,4 +1,4 @@
-"""The explorer of the next token in a real page: a slider acts while text is written, and a click takes the text back."""
+"""The explorer of the next token in a real page: a slider acts while text is written, a click takes the text back."""
 
 CELL = """\
 from bmcourse import live
