@@ -12,7 +12,7 @@ COMMANDS = {
     "notebooks": "execute the notebooks and store their outputs",
     "claims": "measure again what the course claims",
     "recipes": "train the course's GPT in data/ again",
-    "bench": "measure the live training run in a real browser",
+    "bench": "print the benchmarks' figures (a name runs one: bench models)",
 }
 MODULES = {
     "doctor": "bmcourse.course.doctor",

@@ -376,7 +376,7 @@ def test_every_system_has_a_way_to_a_browser(windows, platform, advice, monkeypa
 def test_help_has_one_phrase_for_each_command(arguments, capsys):
     assert command.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()[2:]
-    assert [line.split()[0] for line in lines] == ["lab", "test", "doctor", "notebooks", "claims", "bench"]
+    assert [line.split()[0] for line in lines] == ["lab", "test", "doctor", "notebooks", "claims", "recipes", "bench"]
     assert all(len(line.split()) > 4 for line in lines)
 
 
@@ -400,7 +400,7 @@ def test_an_old_python_can_read_as_far_as_the_version_check(name):
     assert [ast.unparse(node) for node in imports] in ([], ["import sys"])
 
 
-@pytest.mark.parametrize("name", ["notebooks", "claims", "bench"])
+@pytest.mark.parametrize("name", ["notebooks", "claims", "recipes", "bench"])
 def test_a_command_without_an_environment_says_what_to_run_first(checkout, name, capsys):
     assert command.main([name]) == 1
     assert capsys.readouterr().err.startswith("The environment is not set up, or not complete. Run this first: python")

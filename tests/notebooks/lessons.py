@@ -6,6 +6,7 @@ from bmcourse.course.notebooks import FOLDER
 from bmcourse.exercises.core import find
 
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+LESSONS = [path for path in PATHS if not path.name.startswith("00_")]  # 00 says how the course works: no lesson's size
 
 
 def code_cells(notebook):

@@ -16,7 +16,7 @@ import bmcourse
 from bmcourse.claims import core as claims
 from bmcourse.course.notebooks import normalised, read
 from bmcourse.exercises.core import find
-from tests.notebooks.lessons import PATHS, code_cells, defined_name, solved, tagged, tags
+from tests.notebooks.lessons import LESSONS, PATHS, code_cells, defined_name, solved, tagged, tags
 
 KNOWN_TAGS = {"exercise", "check", "defines", "nbval-ignore-output"}
 FORBIDDEN = {
@@ -32,11 +32,26 @@ def notebook(request):
 
 
 def test_there_are_lessons():
-    assert PATHS
+    assert LESSONS
 
 
-def test_length_and_prose(notebook):
-    assert 20 <= len(code_cells(notebook)) <= 45
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_has_enough_of_everything(path):
+    lesson = read(path)
+    assert 20 <= len(code_cells(lesson)) <= 45
+    assert len(tagged(lesson, "exercise")) >= 5 and tagged(lesson, "defines")
+    assert len(pictures(lesson)) >= 3 and len(claims_shown(lesson)) >= 4
+
+
+def pictures(notebook):
+    return [o for cell in code_cells(notebook) for o in cell.outputs if "image/png" in o.get("data", {})]
+
+
+def claims_shown(notebook):
+    return re.findall(r'claims\.show\("(\w+)"\)', "\n".join(cell.source for cell in code_cells(notebook)))
+
+
+def test_prose_stands_before_code(notebook):
     for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
         assert cell.cell_type == "markdown" or before.cell_type == "markdown", f"no prose before:\n{cell.source}"
 
@@ -57,9 +72,7 @@ def test_it_is_stored_executed_and_normalised(notebook):
 
 
 def test_every_picture_has_alt_text(notebook):
-    pictures = [o for cell in code_cells(notebook) for o in cell.outputs if "image/png" in o.get("data", {})]
-    assert len(pictures) >= 3
-    assert all(len(picture.metadata["image/png"]["alt"]) > 20 for picture in pictures)
+    assert all(len(picture.metadata["image/png"]["alt"]) > 20 for picture in pictures(notebook))
 
 
 def test_nothing_that_cannot_be_compared(notebook):
@@ -73,14 +86,12 @@ def test_nothing_that_cannot_be_compared(notebook):
 
 def test_stubs_are_the_exercises_own(notebook):
     exercises = tagged(notebook, "exercise")
-    assert len(exercises) >= 5
     names = [defined_name(cell.source) for cell in exercises]
     assert [cell.source for cell in exercises] == [find(name).stub for name in names]
     assert [cell.source for cell in tagged(notebook, "check")] == [f"check({name})" for name in names]
 
 
 def test_definitions_are_the_packages_own(notebook):
-    assert tagged(notebook, "defines")
     for cell in tagged(notebook, "defines"):
         theirs, ours = packages_own(defined_name(cell.source)), ast.parse(cell.source)
         assert ast.dump(claims.without_docstrings(ours)) == ast.dump(claims.without_docstrings(theirs))
@@ -102,8 +113,8 @@ def packages_own(name):
 
 
 def test_claims_shown_are_claims_measured(notebook):
-    shown = re.findall(r'claims\.show\("(\w+)"\)', "\n".join(cell.source for cell in code_cells(notebook)))
-    assert len(shown) >= 4 and len(set(shown)) == len(shown)
+    shown = claims_shown(notebook)
+    assert len(set(shown)) == len(shown)
     assert set(shown) <= set(claims.find_all())
 
 

@@ -1,0 +1,224 @@
+"""What lesson 07 says of answering, measured: how text is chosen, what a cache saves, and how sure a model may be."""
+
+import functools
+import time
+import timeit
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bmcourse import data
+from bmcourse.claims.core import claim
+from bmcourse.claims.training import documentation, pocket_gpt
+from bmcourse.inference import KeyValueCache, beam_search, cached_logits, calibration, stream, stream_batch
+from bmcourse.models.gpt import GPT, GPTConfig
+from bmcourse.tokenizer import CharacterTokenizer
+from bmcourse.training import train
+
+PROMPTS, NEW = 8, 200  # texts a model writes for each seed, and the characters of each
+LENGTHS, BATCHES = (16, 32, 64, 128, 256, 512), (1, 2, 4, 8, 16, 32)  # tokens so far, and texts at once
+
+
+@functools.cache
+def writer(seed, characters=None):
+    """A pocket GPT trained on the first `characters` of the documentation."""
+    model = pocket_gpt(seed)
+    train(model, documentation()[0][:characters], 400, 5e-3, seed=seed)
+    return model
+
+
+def prompts(seed):
+    """Pieces of the validation text, of 16 characters each."""
+    ids = documentation()[1]
+    starts = torch.randint(len(ids) - 16, (PROMPTS,), generator=torch.Generator().manual_seed(seed))
+    return [ids[start : start + 16] for start in starts]
+
+
+def written(seed, greedy=False, **settings):
+    """What the pocket GPT writes after each prompt: a list of texts."""
+    generators = None if greedy else [torch.Generator().manual_seed(i) for i in range(PROMPTS)]
+    steps = stream_batch(writer(seed), prompts(seed), NEW, generators, **settings)
+    tokenizer = CharacterTokenizer(data.python_docs().train)
+    return [tokenizer.decode(list(ids)) for ids in zip(*steps, strict=True)]
+
+
+def repeated(texts, n=8):
+    """The share of pieces of n characters that the same text had before, in per cent."""
+    shares = []
+    for text in texts:
+        pieces = [text[i : i + n] for i in range(len(text) - n + 1)]
+        shares.append(1 - len(set(pieces)) / len(pieces))
+    return 100 * sum(shares) / len(shares)
+
+
+def real_words(texts):
+    """The share of words that also stand in the documentation, in per cent."""
+    known = set(data.python_docs().train.split())
+    words = [word for text in texts for word in text.split()[1:-1]]  # the first and the last may be cut
+    return 100 * sum(word in known for word in words) / max(1, len(words))
+
+
+def seconds(work):
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+@claim(
+    "Always taking the likeliest character repeats itself; drawing from the probabilities hardly does.",
+    unit="points more repeated",
+    at_least=20.0,
+)
+def greedy_repeats_itself(seed):
+    return repeated(written(seed, greedy=True)) - repeated(written(seed))
+
+
+@claim("At temperature 0.5 more of the words are real than at 1.2.", unit="points more real words", at_least=5.0)
+def low_temperature_writes_real_words(seed):
+    return real_words(written(seed, temperature=0.5)) - real_words(written(seed, temperature=1.2))
+
+
+@claim("At temperature 0.5 a text repeats itself more than at 1.2.", unit="points more repeated")
+def low_temperature_repeats_more(seed):
+    return repeated(written(seed, temperature=0.5)) - repeated(written(seed, temperature=1.2))
+
+
+@claim("Leaving out the unlikely tail (top-p 0.8) makes more of the words real.", unit="points more real words")
+def cutting_the_tail_writes_real_words(seed):
+    return real_words(written(seed, top_p=0.8)) - real_words(written(seed))
+
+
+@claim("Beam search with 8 beams finds likelier text than greedy search.", unit="nats likelier over 16 characters")
+def beams_find_likelier_text(seed):
+    gains = []
+    for prompt in prompts(seed):
+        texts = [list(beam_search(writer(seed), prompt, 16, beams))[-1] for beams in (1, 8)]
+        with torch.inference_mode():
+            likelihood = [-F.cross_entropy(writer(seed)(t[None, :-1])[0, 15:], t[16:], reduction="sum") for t in texts]
+        gains.append((likelihood[1] - likelihood[0]).item())
+    return sum(gains) / len(gains)
+
+
+def untrained(seed):
+    """A GPT to take the time of, which does not depend on what it knows."""
+    torch.manual_seed(seed)
+    return GPT(GPTConfig(256, context=512, layers=4, heads=4, channels=128)).eval()
+
+
+def token_milliseconds(model, length, batch_size=1, cached=True, rounds=10):
+    """How long one more token takes behind each text of `length` tokens, the shortest of `rounds` times."""
+    texts = torch.zeros(batch_size, length, dtype=torch.long)
+    cache = KeyValueCache.for_model(model, batch_size)
+    cache.memory.normal_()
+
+    def step():
+        cache.length = length - 1
+        return cached_logits(model, texts[:, -1:], cache) if cached else model(texts)
+
+    with torch.inference_mode():
+        return 1000 * min(timeit.repeat(step, number=1, repeat=rounds))
+
+
+def latencies(seed):
+    """Milliseconds for one more token: texts of LENGTHS read anew, the same with the cache, and a step of BATCHES."""
+    model = untrained(seed)
+    again = [token_milliseconds(model, length, cached=False) for length in LENGTHS]
+    with_cache = [token_milliseconds(model, length) for length in LENGTHS]
+    batches = [token_milliseconds(model, 128, batch_size) for batch_size in BATCHES]
+    return [[round(milliseconds, 3) for milliseconds in row] for row in (again, with_cache, batches)]
+
+
+@claim(
+    "With the key-value cache 200 tokens come several times as fast as without.",
+    unit="times as fast",
+    at_least=2.0,
+    table=latencies,
+)
+def the_cache_saves_time(seed):
+    torch.manual_seed(seed)
+    model = GPT(GPTConfig(documentation()[2], context=256, layers=2, heads=4, channels=64))
+    prompt = documentation()[1][:50]
+    without, with_cache = (seconds(lambda c=c: list(stream(model, prompt, 200, cache=c))) for c in (False, True))
+    return without / with_cache
+
+
+@claim("Sixteen prompts side by side take less than half the time of one after another.", "times as fast", 2.0)
+def a_batch_saves_time(seed):
+    torch.manual_seed(seed)
+    model = GPT(GPTConfig(documentation()[2], context=128, layers=2, heads=4, channels=64))
+    texts = list(documentation()[1][: 16 * 20].view(16, 20))
+    alone = seconds(lambda: [list(stream(model, text, 50)) for text in texts])
+    return alone / seconds(lambda: list(stream_batch(model, texts, 50)))
+
+
+@claim(
+    "A model that has learned 2,000 characters by heart is surer than it is right, far more than one trained on all.",
+    unit="points of calibration error more",
+    at_least=10.0,
+)
+def overfitting_makes_too_sure(seed):
+    windows = documentation()[1][: 33 * 200].view(-1, 33)
+    errors = []
+    for model in (writer(seed, 2_000), writer(seed)):
+        with torch.inference_mode():
+            probabilities = model(windows[:, :-1]).softmax(dim=-1)
+        errors.append(calibration(probabilities.flatten(0, 1), windows[:, 1:].flatten())[0])
+    return 100 * (errors[0] - errors[1])
+
+
+@claim(
+    "In inference_mode eight texts of 128 tokens are answered in less time than with gradients.",
+    unit="times as fast",
+    at_least=1.0,
+)
+def inference_mode_saves_time(seed):
+    model, texts = untrained(seed), torch.zeros(8, 128, dtype=torch.long)
+
+    def answer(mode):
+        with mode():
+            model(texts)
+
+    modes = torch.enable_grad, torch.inference_mode
+    rounds = [[seconds(lambda mode=mode: answer(mode)) for mode in modes] for _ in range(10)]
+    with_gradients, without = map(min, zip(*rounds, strict=True))
+    return with_gradients / without
+
+
+@functools.cache
+def reader(seed):
+    """A classifier of digits with dropout, trained on images whose mean is 0, and the digits."""
+    torch.manual_seed(seed)
+    digits = data.digits(seed=seed)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 10))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(200):
+        loss = F.cross_entropy(model(digits.train_images - digits.train_images.mean()), digits.train_labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model, digits
+
+
+def accuracy(model, images, labels):
+    with torch.inference_mode():
+        return (model(images).argmax(dim=1) == labels).float().mean().item()
+
+
+@claim("Without model.eval() a classifier with dropout gives more wrong answers.", unit="points of accuracy lost")
+def forgotten_eval_answers_wrong(seed):
+    model, digits = reader(seed)
+    torch.manual_seed(seed)
+    images, labels = digits.validation_images - digits.train_images.mean(), digits.validation_labels
+    return 100 * (accuracy(model.eval(), images, labels) - accuracy(model.train(), images, labels))
+
+
+@claim(
+    "Images that are prepared otherwise than in training get many more wrong answers: here dark and bright swapped.",
+    unit="lost, of an accuracy of 1",
+    at_least=0.2,
+)
+def other_preprocessing_answers_wrong(seed):
+    model, digits = reader(seed)
+    mean, images, labels = digits.train_images.mean(), digits.validation_images, digits.validation_labels
+    return accuracy(model.eval(), images - mean, labels) - accuracy(model, 1 - images - mean, labels)
