@@ -8,7 +8,7 @@ import torch
 from IPython.display import display
 
 from bmcourse import plots
-from bmcourse.inference import evaluating, process_logits, sample, stream
+from bmcourse.inference import check_prompt, evaluating, process_logits, sample
 from bmcourse.live.curve import GREY
 from bmcourse.live.data import line, text_field, token_names, visible
 from bmcourse.live.letters import drawable, font_names
@@ -229,7 +229,7 @@ class Desk:
     def checked(self, text):
         """The ids of a text. Raises ValueError for one that the tokenizer or the model cannot begin with."""
         ids = self.tokenizer.encode(text)
-        next(stream(self.model, ids, 1))
+        check_prompt(self.model, ids)
         return ids
 
     def write(self):
