@@ -2,6 +2,7 @@
 
 import torch
 
+from bmcourse.inference import evaluating
 from bmcourse.losses import cross_entropy, kl_div
 
 
@@ -54,10 +55,8 @@ def distill(student, teacher, inputs, targets=None, steps=300, lr=3e-3, batch_si
 @torch.no_grad()
 def answers_of(teacher, inputs):
     """The logits of `teacher`, without dropout; it is put back in the mode it was in."""
-    was_training = teacher.training
-    logits = teacher.eval()(inputs)
-    teacher.train(was_training)
-    return logits
+    with evaluating(teacher):
+        return teacher(inputs)
 
 
 def check_distillation(student_logits, teacher_logits, targets, alpha):

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
+from bmcourse.inference import evaluating
 from bmcourse.models import cnn, mlp
 from bmcourse.models.attention import CausalSelfAttention, MultiHeadAttention
 from bmcourse.models.embeddings import Embedding
@@ -276,14 +277,10 @@ def layer_inputs(model, layer, inputs):
 
     For a convolution a row is a window. Raises ValueError when nothing comes to the layer.
     """
-    seen, was_training = [], model.training
+    seen = []
     hook = layer.register_forward_pre_hook(lambda module, args: seen.append(_rows(module, args[0])))
-    try:
-        with torch.no_grad():
-            model.eval()(inputs)
-    finally:
-        hook.remove()
-        model.train(was_training)
+    with hook, evaluating(model), torch.no_grad():
+        model(inputs)
     if not seen:
         raise ValueError(
             f"The model never calls its {type(layer).__name__}({', '.join(map(str, layer.weight.shape))}) on these "
