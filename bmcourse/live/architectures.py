@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from bmcourse import plots
 from bmcourse.live.curve import GREY
-from bmcourse.live.explorer import Stage, explore
+from bmcourse.live.explorer import Stage, explore, number_slider
 from bmcourse.live.letters import Letters
 from bmcourse.models.cnn import windows
 from bmcourse.models.gpt import GPTConfig
@@ -177,17 +177,11 @@ def counter():
         "Two charts of bars, one bar for each part of a GPT: on the left its share of the parameters, on the right its "
         "share of the FLOPs for one sequence.",
         layers=widgets.IntSlider(4, min=1, max=96, description="layers", **WIDE),
-        channels=choice("channels", CHANNELS, 128),
-        heads=choice("heads", HEADS, 4),
-        vocabulary=choice("vocabulary", VOCABULARIES, 1024),
-        context=choice("context", CONTEXTS, 256),
+        channels=number_slider("channels", CHANNELS, 128, **WIDE),
+        heads=number_slider("heads", HEADS, 4, **WIDE),
+        vocabulary=number_slider("vocabulary", VOCABULARIES, 1024, **WIDE),
+        context=number_slider("context", CONTEXTS, 256, **WIDE),
     )
-
-
-def choice(description, numbers, value):
-    """A slider over the numbers given."""
-    options = [(f"{number:,}", number) for number in numbers]
-    return widgets.SelectionSlider(options=options, value=value, description=description, **WIDE)
 
 
 class CounterPicture:

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from bmcourse import data, plots, scaling
 from bmcourse.live.curve import GREY
-from bmcourse.live.explorer import Stage, explore
+from bmcourse.live.explorer import Stage, explore, number_slider
 from bmcourse.models.gpt import GPTConfig
 
 # -------------------------------------------------------------------------------------------------------- the timeline
@@ -238,6 +238,7 @@ CHANNELS = (64, 128, 256, 512, 768, 1024, 1280, 1600, 2048, 2560, 4096, 5120, 81
 VOCABULARIES = (256, 1024, 8192, 32_000, 50_257, 100_000, 200_000)
 CONTEXTS = tuple(2**n for n in range(7, 18))  # 128 to 131,072
 LOW, HIGH = 1e5, 1e16  # bytes, the ends of the axis
+WIDE = {"layout": {"width": "290px"}}
 
 # Radford et al., "Language Models are Unsupervised Multitask Learners" (GPT-2), 2019, table 2;
 # Brown et al., "Language Models are Few-Shot Learners" (GPT-3), 2020, table 2.1.
@@ -258,21 +259,15 @@ def ledger():
         "much, beside lines for the memory of a phone, a laptop and two GPUs.",
         write=verdict,
         presets=SHAPES,
-        layers=widgets.IntSlider(48, min=1, max=128, description="layers", layout={"width": "290px"}),
-        channels=choice("channels", CHANNELS, 1600),
-        vocabulary=choice("vocabulary", VOCABULARIES, 50_257),
-        context=choice("context", CONTEXTS, 1024),
-        batch=choice("texts at once", (1, 2, 4, 8, 16, 32, 64), 1),
+        layers=widgets.IntSlider(48, min=1, max=128, description="layers", **WIDE),
+        channels=number_slider("channels", CHANNELS, 1600, **WIDE),
+        vocabulary=number_slider("vocabulary", VOCABULARIES, 50_257, **WIDE),
+        context=number_slider("context", CONTEXTS, 1024, **WIDE),
+        batch=number_slider("texts at once", (1, 2, 4, 8, 16, 32, 64), 1, **WIDE),
         job=widgets.ToggleButtons(options=JOBS, style={"button_width": "124px"}),
         machine=machine,
     )
     machine.value = True  # after the picture was saved: it is to be the same on every machine
-
-
-def choice(description, options, value):
-    """A slider over numbers that are far from evenly spaced."""
-    pairs = [(f"{option:,}", option) for option in options]
-    return widgets.SelectionSlider(options=pairs, value=value, description=description, layout={"width": "290px"})
 
 
 def memory_of(layers, channels, vocabulary, context, batch, job):

@@ -80,3 +80,9 @@ def explore(draw, alt, write=None, presets=None, **controls):
     box = widgets.VBox([*rows, picture, words])
     bundle = {"text/plain": alt, "image/png": bytes(picture.value), **widget_view(box)}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def number_slider(description, numbers, value, **look):
+    """A slider over numbers that are far from evenly spaced."""
+    options = [(f"{number:,}", number) for number in numbers]
+    return widgets.SelectionSlider(options=options, value=value, description=description, **look)
