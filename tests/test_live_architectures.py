@@ -12,6 +12,7 @@ from bmcourse.live import architectures
 from bmcourse.live.architectures import KERNELS, ConvolutionPicture, CounterPicture
 from bmcourse.models.gpt import GPTConfig
 from bmcourse.scaling import flops_by_part, parameters_by_part
+from tests import explorers
 
 IMAGE = torch.randint(0, 17, (8, 8), generator=torch.Generator().manual_seed(0)) / 16
 TRAINED = torch.randn(3, 3, generator=torch.Generator().manual_seed(1))
@@ -144,44 +145,23 @@ def test_small_shares_and_large_numbers_can_be_read():
 
 @pytest.fixture(params=EXPLORERS)
 def shown(request, monkeypatch):
-    """An explorer as its reader has it: the controls by their names, draw(), and the alt text."""
-    kept = []
-    monkeypatch.setattr(architectures, "explore", lambda draw, alt, **controls: kept.append((draw, alt, controls)))
-    assert EXPLORERS[request.param]() is None
-    [(draw, alt, controls)] = kept
-    return draw, alt, controls
-
-
-def ends(control):
-    """The values a reader can push a control to."""
-    if isinstance(control, widgets.IntSlider | widgets.Play):
-        return [control.min, control.max]
-    options = [option[1] if isinstance(option, tuple) else option for option in control.options]
-    return options if isinstance(control, widgets.Dropdown) else [options[0], options[-1]]
+    """An explorer as its reader has it: draw(), the alt text, and the controls by their names."""
+    return explorers.taken(monkeypatch, architectures, EXPLORERS[request.param])
 
 
 def test_every_control_changes_the_picture_and_draws_to_its_ends(shown):
     draw, _, controls = shown
-    start = {name: control.value for name, control in controls.items()}
-    first = draw(**start)
-    for name in controls.keys() - {"play"}:  # which moves the slider, in the page
-        pictures = [draw(**start | {name: value}) for value in ends(controls[name])]
-        assert len(set(pictures)) == len(pictures), name
-    assert draw(**start) == first
+    explorers.assert_every_control_changes_the_picture(draw, controls)
 
 
 def test_all_controls_at_their_ends_together(shown):
     draw, _, controls = shown
-    low, high = ({name: ends(control)[at] for name, control in controls.items()} for at in (0, -1))
-    one, other = draw(**low), draw(**high)
-    assert one.startswith(b"\x89PNG") and one != other == draw(**high)
+    explorers.assert_all_controls_go_to_their_ends_together(draw, controls)
 
 
 def test_labels_are_words_and_the_alt_text_is_a_sentence(shown):
     _, alt, controls = shown
-    assert re.fullmatch(r"[A-Z][^.]{60,}\.", alt)
-    labels = [control.description for name, control in controls.items() if name != "play"]
-    assert len(set(labels)) == len(labels) and all(labels) and not any("_" in label for label in labels)
+    explorers.assert_labels_are_words_and_the_alt_text_a_sentence(alt, controls)
 
 
 def test_every_shape_on_the_sliders_is_a_gpt():

@@ -12,6 +12,7 @@ from scipy.optimize import linprog
 from bmcourse import live
 from bmcourse.live import losses
 from bmcourse.live.losses import LogitsPicture, OutlierPicture, SurfacePicture
+from tests import explorers
 
 TORCH = {"MSE": F.mse_loss, "MAE": F.l1_loss, "Huber": F.huber_loss}  # its delta is 1 too
 EXPLORERS = {"outlier": live.outlier, "logits": live.logits, "loss_surface": live.loss_surface}
@@ -232,43 +233,23 @@ def test_the_outlier_moves_the_lowest_point_of_mse_and_hardly_that_of_mae():
 
 @pytest.fixture(params=EXPLORERS)
 def shown(request, monkeypatch):
-    """An explorer as its reader has it: the controls by their names, draw(), and the alt text."""
-    kept = []
-    monkeypatch.setattr(losses, "explore", lambda draw, alt, **controls: kept.append((draw, alt, controls)))
-    assert EXPLORERS[request.param]() is None
-    [(draw, alt, controls)] = kept
-    return draw, alt, controls
-
-
-def ends(control):
-    """The values a reader can push a control to."""
-    if isinstance(control, widgets.FloatSlider):
-        return [control.min, control.max]
-    return list(control.options) if isinstance(control, widgets.ToggleButtons) else [False, True]
+    """An explorer as its reader has it: draw(), the alt text, and the controls by their names."""
+    return explorers.taken(monkeypatch, losses, EXPLORERS[request.param])
 
 
 def test_every_control_changes_the_picture_and_draws_to_its_ends(shown):
     draw, _, controls = shown
-    start = {name: control.value for name, control in controls.items()}
-    first = draw(**start)
-    for name, control in controls.items():
-        pictures = [draw(**start | {name: value}) for value in ends(control)]
-        assert len(set(pictures)) == len(pictures), name
-    assert draw(**start) == first
+    explorers.assert_every_control_changes_the_picture(draw, controls)
 
 
 def test_all_controls_at_their_ends_together(shown):
     draw, _, controls = shown
-    low, high = ({name: ends(control)[at] for name, control in controls.items()} for at in (0, -1))
-    one, other = draw(**low), draw(**high)
-    assert one.startswith(b"\x89PNG") and one != other == draw(**high)
+    explorers.assert_all_controls_go_to_their_ends_together(draw, controls)
 
 
 def test_labels_are_words_and_the_alt_text_is_a_sentence(shown):
     _, alt, controls = shown
-    assert re.fullmatch(r"[A-Z][^.]{60,}\.", alt)
-    labels = [control.description for control in controls.values()]
-    assert len(set(labels)) == len(labels) and all(labels) and not any("_" in label for label in labels)
+    explorers.assert_labels_are_words_and_the_alt_text_a_sentence(alt, controls)
 
 
 def test_every_slider_starts_on_one_of_its_steps(shown):
