@@ -1,4 +1,4 @@
-"""What the benchmarks of models and of optimizers share: the machine they are on, a clock, and the taking of turns."""
+"""What the benchmarks of torch code share: the machine they are on, a clock, and the taking of turns."""
 
 import os
 import sys
