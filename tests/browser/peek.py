@@ -9,11 +9,13 @@ from pathlib import Path
 
 def report(path, look):
     """In the kernel: from now on write `look()` to the file at `path` as JSON, thirty times a second."""
+    path = Path(path)
+    new = path.with_name(f".{path.name}")  # hidden: a visible file that vanishes is a listed folder's 404
 
     def write():
         while True:
-            Path(f"{path}.new").write_text(json.dumps(look()), encoding="utf-8")
-            os.replace(f"{path}.new", path)
+            new.write_text(json.dumps(look()), encoding="utf-8")
+            os.replace(new, path)
             time.sleep(1 / 30)
 
     threading.Thread(target=write, daemon=True).start()
