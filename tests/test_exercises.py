@@ -390,6 +390,7 @@ def test_html_escapes_and_colours_only_its_edge():
         (True, 1, "the result is True or False, but a number was expected."),
         (1, True, "the result is a number, but True or False was expected."),
         (1.1, 1.0, "the result is wrong."),
+        (5.0, float("inf"), "the result is wrong."),
         (
             torch.tensor(1.0, requires_grad=True),
             1.0,
