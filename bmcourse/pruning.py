@@ -72,8 +72,11 @@ def global_masks(weights, rate):
 
 def random_masks(weights, rate, generator=None):
     """A mask for each of the weights, by lot and not by size: what any other method has to beat. Zeros go first."""
-    lots = [1 - torch.rand(weight.shape, generator=generator).to(weight.device) for weight in weights]  # never 0
-    return global_masks([lot * (weight != 0) for lot, weight in zip(lots, weights, strict=True)], rate)
+    # An order, not torch.rand: of the same seed that would be the very numbers the first weights were made from.
+    order = torch.randperm(sum(weight.numel() for weight in weights), generator=generator) + 1
+    lots = order.split([weight.numel() for weight in weights])
+    scores = [lot.view_as(weight).to(weight.device) * (weight != 0) for lot, weight in zip(lots, weights, strict=True)]
+    return global_masks(scores, rate)
 
 
 def two_of_four_mask(weight):

@@ -85,6 +85,13 @@ def test_counts_are_exact_though_all_weights_are_equal(count, rate, zeros, metho
     assert sparsity_report(prune_model(layer, rate, method)).zeros == zeros
 
 
+def test_random_masks_of_the_seed_that_made_the_weights_take_no_side():
+    torch.manual_seed(7)
+    weight = nn.Linear(100, 100).weight
+    [mask] = pruning.random_masks([weight], 0.5, torch.Generator().manual_seed(7))
+    assert 0.4 < (weight[mask] > 0).float().mean() < 0.6
+
+
 def test_random_masks_go_by_lot():
     weights = [randn(40, 50), randn(30, seed=1)]
     masks = pruning.random_masks(weights, 0.3, torch.Generator().manual_seed(7))
