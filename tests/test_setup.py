@@ -336,10 +336,10 @@ def test_the_tests_are_one_pytest_over_tests_and_notebooks(checkout, monkeypatch
     monkeypatch.setattr(setup, "start", start)
     monkeypatch.setattr(setup, "finish", lambda process: 5)
     monkeypatch.setattr(setup, "find_browser", lambda: None)
-    fixed = "-m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-cell-timeout=120"
+    fixed = "-m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval --nbval-cell-timeout=120"
     assert setup.test([]) == 5, "pytest's own status"
-    paths = [checkout / "tests" / "test_commands.py", checkout / "notebooks", checkout / "tests"]
-    assert started == [True, f"{fixed} {' '.join(map(str, paths))}"]
+    paths = ["tests/browser/test_notebooks.py", "tests/test_commands.py", "notebooks", "tests"]
+    assert started == [True, f"{fixed} {' '.join(str(checkout / path) for path in paths)}"]
     assert str(checkout) not in progress[0], "the student's own progress is left alone"
     assert "The browser tests need Chromium or Chrome, and there is none. Get one with: " in capsys.readouterr().out
     setup.test(["-x", "tests/test_data.py"])

@@ -31,8 +31,9 @@ SIZES = (
     if LINUX
     else "about 0.5 GB to download and 2 GB on disk"
 )
-PYTEST = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--nbval", "--nbval-cell-timeout=120")
-TESTS = ("tests/test_commands.py", "notebooks", "tests")  # the longest first, so that two workers end together
+PYTEST = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--nbval", "--nbval-cell-timeout=120")
+# Three workers keep two cores busy, for tests also wait: for servers, pages and programs. The longest files come first.
+TESTS = ("tests/browser/test_notebooks.py", "tests/test_commands.py", "notebooks", "tests")
 
 
 class SetupError(Exception):
