@@ -17,6 +17,7 @@ EXPLORERS = {
     "timeline": "concepts",
     "ledger": "concepts",
     "next_token": "inference",
+    "sparsity": "pruning",
 }
 
 

@@ -42,20 +42,22 @@ class Stage:
             artist.draw(canvas.get_renderer())
 
 
-def explore(draw, alt, write=None, presets=None, **controls):
+def explore(draw, alt, write=None, presets=None, acts=None, place=None, **controls):
     """Show the picture that `draw(**values)` returns as PNG bytes under `controls`, {name: an ipywidgets control}.
 
     `write(**values)` returns a line of HTML for below the picture. `presets`, {words: {name: value}}, are buttons that
-    set several controls.
+    set several controls; `acts`, {words: function}, are buttons that call function(**values) before the picture is
+    drawn anew. `place` is a widget for below all the rest.
 
     The saved notebook keeps the first picture, with `alt`, one sentence, as its text. An error in `draw` is shown under
     the picture, which stays as it was, and raised, so that no test misses it.
     """
     picture, words = widgets.Image(format="png"), widgets.HTML()
 
-    def redraw(_=None):
+    def redraw(_=None, act=lambda **values: None):
         values = {name: control.value for name, control in controls.items()}
         try:
+            act(**values)
             picture.value = draw(**values)
             words.value = write(**values) if write else ""
         except Exception as error:
@@ -73,13 +75,20 @@ def explore(draw, alt, write=None, presets=None, **controls):
     for control in controls.values():
         control.style.description_width = control.style.description_width or "initial"  # all of it, not ten letters
         control.observe(redraw, names="value")
-    buttons = [widgets.Button(description=name, layout={"width": "auto"}) for name in presets or ()]
-    for button in buttons:
-        button.on_click(lambda pressed: press(presets[pressed.description]))
-    rows = [widgets.HBox(list(row), layout={"flex_flow": "row wrap"}) for row in (buttons, controls.values()) if row]
-    box = widgets.VBox([*rows, picture, words])
+    buttons = row_of_buttons(presets, press), row_of_buttons(acts, lambda act: redraw(act=act))
+    rows = buttons[0], controls.values(), buttons[1]
+    rows = [widgets.HBox(list(row), layout={"flex_flow": "row wrap"}) for row in rows if row]
+    box = widgets.VBox([*rows, picture, words, *([place] if place else [])])
     bundle = {"text/plain": alt, "image/png": bytes(picture.value), **widget_view(box)}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def row_of_buttons(meanings, press):
+    """A button for each of {words: meaning}; a click on it calls press(meaning)."""
+    buttons = [widgets.Button(description=words, layout={"width": "auto"}) for words in meanings or ()]
+    for button in buttons:
+        button.on_click(lambda pressed: press(meanings[pressed.description]))
+    return buttons
 
 
 def number_slider(description, numbers, value, **look):

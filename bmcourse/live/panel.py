@@ -22,7 +22,7 @@ PAUSE = 0.21  # seconds between two frames, at least; each costs the browser mor
 class Panel:
     """The widgets of one run. The page writes the controls, the loop the picture: both on one widget lose updates."""
 
-    def __init__(self, run):
+    def __init__(self, run, place=None):
         low, high = (math.log10(end) for end in run.lr_range)
         self.slider = widgets.FloatLogSlider(
             run.lr, min=low, max=high, step=NOTCH, description="learning rate", readout_format=".1e",
@@ -36,12 +36,12 @@ class Panel:
         self.controls = widgets.HBox([self.pause, self.stop, self.slider])
         self.box = widgets.VBox([self.controls, self.picture, self.status])
         self.box._view_count = 0  # from now on the page counts the views of the box; without a page it stays 0
-        self.lr, self.lr_range, self.heard = run.lr, run.lr_range, self.slider.value
+        self.place, self.lr, self.lr_range, self.heard = place, run.lr, run.lr_range, self.slider.value
         self.frames, self.seconds = 0, 0.0  # drawn while the loop ran
 
     @contextlib.contextmanager
     def shown(self, run, shell):
-        """Show the panel below the running cell, and at the end the picture of `run` in its place."""
+        """Show the panel while the loop goes on, and at the end the picture of `run` where it was."""
         self.pause.value, self.stop_clicked = False, False
         self.begin, self.first_step = time.perf_counter(), run.step
         self.curve, self.costs = Curve(run.steps), deque(maxlen=5)
@@ -50,16 +50,33 @@ class Panel:
         self.draw(run)  # the first frame is slow: before the loop
         self.costs.extend([0.0] * 5)
         self.next_frame, self.frames, self.seconds = 0.0, 0, 0.0
-        text = repr(run)  # the same before and after: files keep the last, and nbval compares it with the first
-        bundle = {"text/plain": text, **widget_view(self.box)}
         with no_flushing(shell):
-            handle = display(bundle, raw=True, display_id=True)
+            leave = self.show_below_cell(run) if self.place is None else self.show_in_place(run)
             try:
                 yield
             finally:
                 self.inbox.put_back()
-                still = {"text/plain": text, "image/png": run.png()}
-                handle.update(still, raw=True, metadata={"image/png": {"alt": run.describe()}})
+                leave()
+
+    def show_below_cell(self, run):
+        """Display the panel; returns what puts the picture there instead."""
+        text = repr(run)  # the same before and after: files keep the last, and nbval compares it with the first
+        handle = display({"text/plain": text, **widget_view(self.box)}, raw=True, display_id=True)
+
+        def leave():
+            still = {"text/plain": text, "image/png": run.png()}
+            handle.update(still, raw=True, metadata={"image/png": {"alt": run.describe()}})
+
+        return leave
+
+    def show_in_place(self, run):
+        """Put the panel into the box `place`; returns what puts the picture there instead."""
+        self.place.children = [self.box]
+
+        def leave():
+            self.place.children = [widgets.Image(value=run.png())]
+
+        return leave
 
     def listen(self):
         """Hear the page: the learning rate if the slider was moved since the last time, else None."""

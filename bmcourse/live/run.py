@@ -30,17 +30,18 @@ class Run:
 
     `run.schedule` is every move of a control as (step, control, value), made after that step; "code" is a learning rate
     set by the loop's own lines. A new run with this `schedule` makes the same moves and gives the same bits.
+    `place`, a box of ipywidgets, shows the run in it: for a loop that a button starts, in no cell of its own.
     `run.ended` tells why the loop ended: "finished", "stopped", "interrupted", "diverged", or "left" (break or error).
     """
 
-    def __init__(self, steps, lr=3e-3, lr_range=(1e-5, 1.0), schedule=()):
+    def __init__(self, steps, lr=3e-3, lr_range=(1e-5, 1.0), schedule=(), place=None):
         self.steps, self.lr_range = checked_steps(steps), checked_range(lr_range)
         self._lr = self._first_lr = self._lr_used = checked_lr(lr, self.lr_range)
         self._replay = collections.deque(checked_schedule(schedule, self.lr_range))
         self.step, self.schedule, self.ended = 0, [], None
         self._curves, self._waiting, self._logged = {}, [], set()
         self._watch, self._diverged = Watch(), ""
-        self._panel, self._open, self._in_body, self._interrupted = None, False, False, False
+        self._place, self._panel, self._open, self._in_body, self._interrupted = place, None, False, False, False
         self._steered = 0  # the step whose steer() was the last to hear the slider
         if notebook_shell():
             from bmcourse.live import panel  # noqa: F401  (its imports take seconds: here, not in the loop)
@@ -155,7 +156,7 @@ class Run:
         if shell:
             from bmcourse.live.panel import Panel
 
-            self._panel = self._panel or Panel(self)
+            self._panel = self._panel or Panel(self, self._place)
             self._closing.enter_context(self._panel.shown(self, shell))
             shell.events.register("post_run_cell", self._after_cell)
 
