@@ -138,7 +138,7 @@ class PrunedParameter(nn.Parameter):
 
 @torch.no_grad()
 def keep_zeros(optimizer, *_):
-    """Set the pruned weights of an optimizer back to 0: momentum, weight decay and the gradient have moved them."""
+    """Set the pruned weights of an optimizer back to 0: the gradient and the memory of earlier ones have moved them."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if type(parameter) is PrunedParameter:

@@ -1,0 +1,441 @@
+"""What lesson 08 says of pruning, fewer bits and distillation, measured: an MLP reads digits, and the course's GPT."""
+
+import functools
+import time
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bmcourse import data
+from bmcourse.claims.core import claim
+from bmcourse.distillation import distill
+from bmcourse.models.gpt import GPT, GPTConfig
+from bmcourse.models.mlp import MLP
+from bmcourse.pruning import apply_masks, gradual_rate, layer_inputs, prunable_weights, prune_model, sparsity_report
+from bmcourse.quantization import (
+    dequantize,
+    file_bytes,
+    gptq,
+    output_error,
+    quantize,
+    quantize_dynamic,
+    quantize_model,
+    replace_layers,
+)
+from bmcourse.recipes import load_gpt
+from bmcourse.training import evaluate
+
+SIZES, EPOCHS, TUNING, BATCH = (64, 300, 100, 10), 15, 5, 64
+RATES, HIGH_RATES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), (0.8, 0.9, 0.95, 0.97)
+TICKET_EPOCHS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 40, 60)
+ROUNDINGS, ROUNDS = ("one scale", "scale per row", "GPTQ"), 12
+
+
+# ---------------------------------------------------------------- digits
+
+
+@functools.cache
+def digits(seed):
+    """The digits as rows of 64 pixels, split by `seed`: training rows, their labels, validation rows, their labels."""
+    split = data.digits(seed=seed)
+    return (
+        split.train_images.flatten(1),
+        split.train_labels,
+        split.validation_images.flatten(1),
+        split.validation_labels,
+    )
+
+
+@torch.no_grad()
+def accuracy(model, seed):
+    """The share of validation digits that `model` names rightly, in percent."""
+    _, _, x, y = digits(seed)
+    return 100 * (model(x).argmax(1) == y).float().mean().item()
+
+
+def new_mlp(seed, sizes=SIZES):
+    torch.manual_seed(seed)
+    return MLP(sizes)
+
+
+def fit(model, seed, epochs, count=None):
+    """Train `model` itself on the first `count` digits; the accuracy after each epoch."""
+    x, y, _, _ = digits(seed)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    accuracies = []
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x[:count]), generator=generator).split(BATCH):
+            loss = F.cross_entropy(model(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        accuracies.append(accuracy(model, seed))
+    return accuracies
+
+
+@functools.cache
+def dense(seed):
+    """The MLP that all is measured against, trained."""
+    model = new_mlp(seed)
+    fit(model, seed, EPOCHS)
+    return model
+
+
+def pruned(seed, rate, method="global"):
+    return prune_model(dense(seed), rate, method, generator=torch.Generator().manual_seed(seed))
+
+
+def curves(seed):
+    """Accuracies at RATES: global, layer and random without fine-tuning, then the same three after TUNING epochs."""
+    methods = "global", "layer", "random"
+    at_once = [[accuracy(pruned(seed, rate, method), seed) for rate in RATES] for method in methods]
+    tuned = [[fit(pruned(seed, rate, method), seed, TUNING)[-1] for rate in RATES] for method in methods]
+    return [[round(percent, 1) for percent in row] for row in at_once + tuned]
+
+
+@claim(
+    "At 90 % zeros and without fine-tuning, the smallest weights of all layers together are a better choice than the "
+    "smallest of each layer, and these are better than weights drawn by lot.",
+    unit="points, the smaller of the leads",
+    table=curves,
+)
+def global_beats_layer_beats_random(seed):
+    together, each, lot = (accuracy(pruned(seed, 0.9, method), seed) for method in ("global", "layer", "random"))
+    return min(together - each, each - lot)
+
+
+@claim(
+    "Half of the weights can go without any fine-tuning: it costs less than two points of accuracy.",
+    unit="points, against all the weights",
+    at_least=-2.0,
+)
+def half_the_weights_go_for_nothing(seed):
+    return accuracy(pruned(seed, 0.5), seed) - accuracy(dense(seed), seed)
+
+
+@claim(
+    "At 90 % zeros five epochs of fine-tuning bring back most of the accuracy that was lost.",
+    unit="% of the loss brought back",
+    at_least=60.0,
+)
+def fine_tuning_brings_it_back(seed):
+    model = pruned(seed, 0.9)
+    before, whole = accuracy(model, seed), accuracy(dense(seed), seed)
+    return 100 * (fit(model, seed, TUNING)[-1] - before) / (whole - before)
+
+
+@claim(
+    "Fine-tuned without its mask, a model of 90 % zeros loses most of them in one epoch.",
+    unit="points of sparsity lost",
+    at_least=50.0,
+)
+def without_the_mask_zeros_grow_back(seed):
+    model = new_mlp(seed)
+    model.load_state_dict(pruned(seed, 0.9).state_dict())  # plain weights, which know of no mask
+    fit(model, seed, 1)
+    return 100 * (0.9 - sparsity_report(model).sparsity)
+
+
+# ---------------------------------------------------------------- tickets and schedules
+
+
+@functools.cache
+def tickets(seed):
+    """Accuracies after each of TICKET_EPOCHS: the winning ticket (80 % zeros, first weights), and with new weights.
+
+    Source: Frankle and Carbin, "The Lottery Ticket Hypothesis", 2019, section 2; pruned once, not in rounds.
+    """
+    masks = {name: weight != 0 for name, weight in prunable_weights(pruned(seed, 0.8)).items()}
+    runs = []
+    for start in (seed, seed + 1000):
+        model = new_mlp(start)
+        apply_masks(model, masks)
+        accuracies = fit(model, seed, TICKET_EPOCHS[-1])
+        runs.append([round(accuracies[epoch - 1], 1) for epoch in TICKET_EPOCHS])
+    return runs
+
+
+@claim(
+    "A winning ticket (80 % zeros, the rest as it was before training) learns faster than the same mask with new "
+    "random weights: after five epochs it is ahead.",
+    unit="points of accuracy ahead",
+    at_least=5.0,
+    table=tickets,
+)
+def winning_tickets_start_ahead(seed):
+    ticket, other = tickets(seed)
+    return ticket[TICKET_EPOCHS.index(5)] - other[TICKET_EPOCHS.index(5)]
+
+
+@claim(
+    "A winning ticket also ends better than the same mask with new random weights. (60 epochs.)",
+    unit="points of accuracy ahead",
+    belief=True,
+)
+def winning_tickets_end_better(seed):
+    ticket, other = tickets(seed)
+    return ticket[-1] - other[-1]
+
+
+@functools.cache
+def in_stages(seed, rate, stages):
+    """The accuracy after 15 epochs of fine-tuning, in which the zeros grew to `rate` in so many stages."""
+    model = dense(seed)
+    for stage in range(1, stages + 1):
+        model = prune_model(model, gradual_rate(stage, 0, stages, rate))
+        accuracies = fit(model, seed, EPOCHS // stages)
+    return accuracies[-1]
+
+
+def one_shot_and_gradual(seed):
+    """The accuracies at HIGH_RATES: pruned at once, and in five stages."""
+    return [[round(in_stages(seed, rate, stages), 1) for rate in HIGH_RATES] for stages in (1, 5)]
+
+
+@claim(
+    "Pruning little by little beats pruning all at once. (90 % zeros, 15 epochs of fine-tuning for both.)",
+    unit="points of accuracy ahead",
+    belief=True,
+    table=one_shot_and_gradual,
+)
+def iterative_beats_one_shot(seed):
+    return in_stages(seed, 0.9, 5) - in_stages(seed, 0.9, 1)
+
+
+@claim(
+    "Where hardly any weight may stay, small steps pay: 97 % zeros reached in five stages keep more accuracy than "
+    "97 % at once, in as many epochs.",
+    unit="points of accuracy ahead",
+    at_least=5.0,
+)
+def gradual_pruning_saves_97_percent(seed):
+    return in_stages(seed, 0.97, 5) - in_stages(seed, 0.97, 1)
+
+
+# ---------------------------------------------------------------- the course's GPT
+
+
+@functools.cache
+def gpt():
+    """The course's GPT, tokens of the documentation's training text, and 5,120 of its validation text."""
+    model, tokenizer = load_gpt()
+    text = data.python_docs()
+    train = torch.tensor(tokenizer.encode(text.train[:100_000]))
+    return model, train, torch.tensor(tokenizer.encode(text.validation[:20_000]))[:5121]
+
+
+@functools.cache
+def gpt_loss(method, seed):
+    """The loss of the GPT in nats a token, half of its weights pruned; the seed draws the 16 texts it looks at."""
+    model, train, validation = gpt()
+    texts, _ = data.get_batch(train, 16, model.config.context, torch.Generator().manual_seed(seed))
+    half = prune_model(model, 0.5, method, inputs=texts) if method else model
+    return evaluate(half, validation, model.config.context)
+
+
+def losses_of_half_a_gpt(seed):
+    return [round(gpt_loss(method, seed), 3) for method in (None, "layer", "wanda", "sparsegpt")]
+
+
+@claim(
+    "Wanda, which looks at the inputs, beats magnitude. (Here: the course's GPT, half of each layer, no fine-tuning. "
+    "Its authors measured it on models of billions of weights: Sun et al., 2023.)",
+    unit="nats less",
+    belief=True,
+    table=losses_of_half_a_gpt,
+)
+def wanda_beats_magnitude(seed):
+    return gpt_loss("layer", seed) - gpt_loss("wanda", seed)
+
+
+# ---------------------------------------------------------------- time and size
+
+
+class CSRLinear(nn.Module):
+    """A linear layer that stores and multiplies only the weights that are not 0, row after row."""
+
+    def __init__(self, layer):
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            self.weight, self.bias = layer.weight.detach().to_sparse_csr(), layer.bias
+
+    def forward(self, x):
+        output = (self.weight @ x.flatten(0, -2).T).T.view(*x.shape[:-1], -1)
+        return output if self.bias is None else output + self.bias
+
+
+def as_csr(model):
+    return replace_layers(model, nn.Linear, lambda _, layer: CSRLinear(layer))
+
+
+@functools.cache
+def speeds(seed):
+    """How many times as fast as dense a GPT of 4 × 512 reads 128 tokens, in one thread, in each of five ways.
+
+    90 % zeros, 50 % and 90 % in CSR, half of its parameters cut out, int8. Each time is the shortest of many, taken in
+    turns. The weights are random, since the time does not depend on them.
+    """
+    torch.manual_seed(seed)
+    model = GPT(GPTConfig(1024, context=128, layers=4, heads=8, channels=512)).eval()
+    tokens = torch.randint(1024, (1, 128))
+    sparse = prune_model(model, 0.9)
+    ways = [model, sparse, as_csr(prune_model(model, 0.5)), as_csr(sparse), prune_model(model, 0.5, "structured")]
+    ways.append(quantize_dynamic(model))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    rounds = [[seconds(way, tokens) for way in ways] for _ in range(ROUNDS)]
+    torch.set_num_threads(threads)
+    whole, *others = map(min, zip(*rounds, strict=True))
+    return [round(whole / other, 3) for other in others]
+
+
+@torch.inference_mode()
+def seconds(model, tokens):
+    start = time.process_time()
+    model(tokens)
+    return time.process_time() - start
+
+
+@claim(
+    "A model of which 90 % are zeros answers faster. (A GPT on a CPU, its matrices stored as ever.)",
+    unit="times as fast",
+    at_least=1.2,
+    belief=True,
+)
+def zeros_make_it_faster(seed):
+    return speeds(seed)[0]
+
+
+@claim(
+    "A GPT of which half has been cut out, whole neurons and heads, answers faster.",
+    unit="times as fast",
+    at_least=1.3,
+    table=speeds,
+)
+def structured_pruning_saves_time(seed):
+    return speeds(seed)[3]
+
+
+@claim(
+    "The file of a model with 90 % zeros is as big as before; only zipped is it several times as small.",
+    unit="times as small, both zipped",
+    at_least=4.0,
+)
+def zeros_shrink_only_a_zipped_file(seed):
+    """How much smaller; 0 where the files that are not zipped differ."""
+    whole, sparse = dense(seed), pruned(seed, 0.9)
+    same = file_bytes(whole) == file_bytes(sparse)
+    return file_bytes(whole, compressed=True) / file_bytes(sparse, compressed=True) if same else 0.0
+
+
+# ---------------------------------------------------------------- fewer bits
+
+
+@functools.cache
+def rounded(seed, bits, rounding):
+    """The accuracy at so many bits: with one scale for a matrix, a scale per row, or per row and GPTQ."""
+    inputs = digits(seed)[0] if rounding == "GPTQ" else None
+    return accuracy(quantize_model(dense(seed), bits, per_channel=rounding != "one scale", inputs=inputs), seed)
+
+
+def accuracies_by_bits(seed):
+    """The accuracies at 8, 4 and 2 bits, a row for each of ROUNDINGS."""
+    return [[round(rounded(seed, bits, rounding), 1) for bits in (8, 4, 2)] for rounding in ROUNDINGS]
+
+
+@claim(
+    "Eight bits a weight cost nothing, four cost next to nothing, two cost a lot. (Rounded to nearest, one scale for "
+    "each matrix.)",
+    unit="points of accuracy lost at 2 bits",
+    at_least=5.0,
+    table=accuracies_by_bits,
+)
+def four_bits_cost_nothing_two_a_lot(seed):
+    """The points lost at 2 bits; 0 where 8 bits cost more than one point, or 4 bits more than two."""
+    eight, four, two = (accuracy(dense(seed), seed) - rounded(seed, bits, "one scale") for bits in (8, 4, 2))
+    return two if eight <= 1 and four <= 2 else 0.0
+
+
+@claim(
+    "At two bits a scale for each row is better than one for the whole matrix, and GPTQ is better still.",
+    unit="points, the smaller of the leads",
+)
+def gptq_saves_two_bits(seed):
+    one, per_row, by_inputs = (rounded(seed, 2, rounding) for rounding in ROUNDINGS)
+    return min(per_row - one, by_inputs - per_row)
+
+
+@claim(
+    "GPTQ moves the weights of every layer further than rounding to nearest does, and yet the layer answers closer to "
+    "what it did. (2 bits, validation digits.)",
+    unit="times as close, the worst layer",
+    at_least=3.0,
+)
+def gptq_moves_further_and_answers_closer(seed):
+    """How much smaller GPTQ's squared error is in the worst layer; 0 where it moved a layer's weights less far."""
+    x, _, new_x, _ = digits(seed)
+    closer = []
+    for layer in dense(seed).layers:
+        weight = layer.weight.detach()
+        nearest = dequantize(*quantize(weight, 2, per_channel=True))
+        moved = dequantize(*gptq(weight, layer_inputs(dense(seed), layer, x), 2))
+        if (moved - weight).norm() <= (nearest - weight).norm():
+            return 0.0
+        inputs = layer_inputs(dense(seed), layer, new_x)
+        closer.append(output_error(weight, nearest, inputs) / output_error(weight, moved, inputs))
+    return min(closer)
+
+
+# ---------------------------------------------------------------- a teacher
+
+
+@functools.cache
+def taught(seed, teacher, count=None, alpha=0.5):
+    """The accuracy of a small student (64-32-10) after 500 steps on the first `count` digits.
+
+    alpha 0 is learning from the labels alone, 1 from the teacher alone, who may be asked about digits without labels.
+    """
+    x, y, _, _ = digits(seed)
+    student = new_mlp(seed + 500, (64, 32, 10))
+    distill(student, teacher, x[:count], None if alpha == 1 else y[:count], steps=500, seed=seed, alpha=alpha)
+    return accuracy(student, seed)
+
+
+@functools.cache
+def teacher_of_100(seed):
+    """An MLP as large as the other teacher, which has seen nothing but the 100 labels."""
+    model = new_mlp(seed)
+    fit(model, seed, epochs=60, count=100)
+    return model
+
+
+@claim(
+    "Where only 100 digits have labels, a small student learns more from a good teacher's answers to all 1,438 digits "
+    "than from the labels. (The teacher has seen all labels.)",
+    unit="points of accuracy ahead",
+    at_least=2.0,
+)
+def distillation_helps_with_few_labels(seed):
+    return taught(seed, dense(seed), alpha=1) - taught(seed, dense(seed), count=100, alpha=0)
+
+
+@claim(
+    "A student learns more from a teacher and the labels than from the labels. (All 1,438 digits have labels.)",
+    unit="points of accuracy ahead",
+    belief=True,
+)
+def distillation_helps_with_all_labels(seed):
+    return taught(seed, dense(seed)) - taught(seed, dense(seed), alpha=0)
+
+
+@claim(
+    "What helps is what the teacher knows: asked about the same digits, a teacher that has seen only the 100 labels "
+    "makes a worse student than the good teacher.",
+    unit="points of accuracy behind",
+)
+def a_teacher_no_wiser_teaches_nothing(seed):
+    return taught(seed, dense(seed), alpha=1) - taught(seed, teacher_of_100(seed), alpha=1)
