@@ -1,17 +1,22 @@
 """What the tests of explorers share: an explorer as its reader has it, and what holds for each of them."""
 
+import inspect
 import re
 
 import ipywidgets as widgets
+
+from bmcourse.live.explorer import explore
+
+SIGNATURE = inspect.signature(explore)  # a control must not have the name of a parameter
 
 
 def taken(monkeypatch, module, explorer):
     """What `explorer()` of that module hands to explore(): draw, the alt text, and the controls by their names."""
     kept = []
-    monkeypatch.setattr(module, "explore", lambda draw, alt, **controls: kept.append((draw, alt, controls)))
+    monkeypatch.setattr(module, "explore", lambda *given, **named: kept.append(SIGNATURE.bind(*given, **named)))
     assert explorer() is None
-    [(draw, alt, controls)] = kept
-    return draw, alt, controls
+    [handed] = [bound.arguments for bound in kept]
+    return handed["draw"], handed["alt"], handed["controls"]
 
 
 def ends(control):

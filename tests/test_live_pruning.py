@@ -63,15 +63,6 @@ def desk(case):
     return Desk(*case, steps=10, lr=1e-2, batch_size=16, place=None)
 
 
-def settings(monkeypatch, model, train, validation, **numbers):
-    """What `live.sparsity` hands to explore(), split into draw, the alt text, the controls and all the rest."""
-    draw, alt, controls = explorers.taken(
-        monkeypatch, explorer, lambda: live.sparsity(model, train, validation, **numbers)
-    )
-    rest = {name: controls.pop(name) for name in ("write", "acts", "place")}
-    return draw, alt, controls, rest
-
-
 def weights(model):
     return list(prunable_weights(model).values())
 
@@ -208,7 +199,7 @@ def test_a_run_that_diverges_is_thrown_away_and_says_so():
 
 
 def test_every_control_changes_the_picture_and_goes_to_its_ends(case, monkeypatch):
-    draw, alt, controls, _ = settings(monkeypatch, *case)
+    draw, alt, controls = explorers.taken(monkeypatch, explorer, lambda: live.sparsity(*case))
     explorers.assert_every_control_changes_the_picture(draw, controls)
     explorers.assert_all_controls_go_to_their_ends_together(draw, controls)
     explorers.assert_labels_are_words_and_the_alt_text_a_sentence(alt, controls)

@@ -42,12 +42,12 @@ class Stage:
             artist.draw(canvas.get_renderer())
 
 
-def explore(draw, alt, write=None, presets=None, acts=None, place=None, **controls):
+def explore(draw, alt, write=None, presets=None, acts=None, below=None, **controls):
     """Show the picture that `draw(**values)` returns as PNG bytes under `controls`, {name: an ipywidgets control}.
 
     `write(**values)` returns a line of HTML for below the picture. `presets`, {words: {name: value}}, are buttons that
     set several controls; `acts`, {words: function}, are buttons that call function(**values) before the picture is
-    drawn anew. `place` is a widget for below all the rest.
+    drawn anew. `below` is a widget for below all the rest.
 
     The saved notebook keeps the first picture, with `alt`, one sentence, as its text. An error in `draw` is shown under
     the picture, which stays as it was, and raised, so that no test misses it.
@@ -78,7 +78,7 @@ def explore(draw, alt, write=None, presets=None, acts=None, place=None, **contro
     buttons = row_of_buttons(presets, press), row_of_buttons(acts, lambda act: redraw(act=act))
     rows = buttons[0], controls.values(), buttons[1]
     rows = [widgets.HBox(list(row), layout={"flex_flow": "row wrap"}) for row in rows if row]
-    box = widgets.VBox([*rows, picture, words, *([place] if place else [])])
+    box = widgets.VBox([*rows, picture, words, *([below] if below else [])])
     bundle = {"text/plain": alt, "image/png": bytes(picture.value), **widget_view(box)}
     display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
 

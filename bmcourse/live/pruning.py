@@ -53,7 +53,7 @@ def sparsity(model, train, validation, steps=200, lr=1e-3, batch_size=32):
         "the weights are, those that are removed in grey; right, a part of the first layer, with its zeros in white.",
         write=desk.write,
         acts={"fine-tune": desk.fine_tune},
-        place=place,
+        below=place,
         sparsity=widgets.FloatSlider(
             0.5, min=0, max=0.98, step=0.02, description="sparsity", readout_format=".2f", layout={"width": "420px"}
         ),

@@ -135,7 +135,7 @@ def run_together(notebooks, cell, during=lambda notebooks: None):
         notebook.run_cell(cell)
     during(notebooks)
     for notebook in notebooks:
-        notebook.wait_done(120)
+        notebook.wait_done()
         if problems := notebook.problems():
             raise RuntimeError(f"The benchmark's notebook did not run: {problems[0]}")
     results = [notebook.path.with_suffix(".json") for notebook in notebooks]

@@ -19,6 +19,7 @@ from playwright.sync_api import sync_playwright
 
 from bmcourse.course import setup
 
+PATIENCE = 180_000  # milliseconds until a wait is given up: three workers share two cores
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 CHROMIUM += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 SETTINGS = {
@@ -145,6 +146,7 @@ def chromium(executable, width=1280, height=900):
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=executable, args=CHROMIUM)
         with contextlib.closing(browser), browser.new_context(viewport={"width": width, "height": height}) as context:
+            context.set_default_timeout(PATIENCE)
             yield context
 
 
@@ -160,7 +162,7 @@ def open_lab(context, server):
     page = context.new_page()
     workspace = secrets.token_hex(4)  # of its own: two pages in one workspace would share their tabs
     page.goto(f"{server.url}/lab/workspaces/{workspace}?token={server.token}")
-    page.wait_for_function("() => window.jupyterapp", timeout=60_000)
+    page.wait_for_function("() => window.jupyterapp")
     page.evaluate("async () => { await window.jupyterapp.restored }")
     return page
 
@@ -195,7 +197,7 @@ class Notebook:
 
     def listen(self):
         """Wait until page and kernel are ready, and note from now on what the kernel says."""
-        self.page.wait_for_function(READY, arg=self.path.name, timeout=60_000)
+        self.page.wait_for_function(READY, arg=self.path.name)
         self.page.evaluate(LISTEN)
 
     def close(self):
@@ -221,8 +223,8 @@ class Notebook:
         self.page.evaluate("index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index)
         self.page.evaluate(START, "notebook:run-cell")
 
-    def wait_done(self, seconds=60):
-        self.page.wait_for_function(DONE, timeout=seconds * 1000)
+    def wait_done(self, milliseconds=PATIENCE):
+        self.page.wait_for_function(DONE, timeout=milliseconds)
 
     def wait_answered(self):
         """Wait until the kernel has answered every widget message; twice, since an answer can let another one go."""

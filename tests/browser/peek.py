@@ -21,7 +21,7 @@ def report(path, look):
     threading.Thread(target=write, daemon=True).start()
 
 
-def until(path, condition, what, seconds=30):
+def until(path, condition, what, seconds=90):
     """In the test: wait until what the kernel reported fulfils `condition`, and return it."""
     deadline = time.monotonic() + seconds
     state = None

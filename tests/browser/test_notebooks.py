@@ -15,7 +15,7 @@ def test_the_solved_lesson_runs_and_every_control_works(path, server, open_noteb
     write(server.folder / path.name, lesson)
     notebook = open_notebook(path.name)
     notebook.run_all()
-    notebook.wait_done(300)
+    notebook.wait_done(600_000)
     assert notebook.problems() == []
     checks = [output.data["text/plain"] for cell in tagged(notebook.saved(), "check") for output in cell.outputs]
     assert len(checks) == len(tagged(lesson, "check"))
