@@ -1,8 +1,12 @@
 """Datasets that are on every machine: nothing here is downloaded, and no text from elsewhere is kept in the project."""
 
+import ast
 import codecs
 import csv
+import functools
 import pathlib
+import re
+import sysconfig
 import zlib
 from dataclasses import dataclass
 
@@ -160,6 +164,29 @@ def shift(images, down, right):
     return F.pad(images, [right, -right, down, -down])  # a negative padding cuts off
 
 
+def decoy(images, labels, generator, size=2, classes=10):
+    """Images (N, height, width) with a grey square in one corner each, whose grey tells the label, and its place.
+
+    The corner is drawn at random; the grey is 1 - label / classes. So a model can name the label without a look at the
+    digit. With labels drawn at random, the square is still there and tells nothing. The place is a mask of the images'
+    shape, True in the square. Raises ValueError when the square does not fit twice into the image.
+    Source: the decoy digits of Ross, Hughes and Doshi-Velez, "Right for the Right Reasons", 2017.
+    """
+    count, height, width = images.shape
+    if not 1 <= size <= min(height, width) // 2:
+        raise ValueError(
+            f"A square of {size} × {size} was to be in one of four corners of {height} × {width} pixels; "
+            f"its side may be 1 to {min(height, width) // 2}."
+        )
+    bottom, right = torch.randint(2, (2, count, 1), generator=generator).bool()
+    rows, columns = torch.arange(height), torch.arange(width)
+    in_rows = torch.where(bottom, rows >= height - size, rows < size)  # (N, height)
+    in_columns = torch.where(right, columns >= width - size, columns < size)
+    place = in_rows[:, :, None] & in_columns[:, None]
+    grey = 1 - labels[:, None, None] / classes
+    return torch.where(place, grey, images), place
+
+
 def recall(count, distance, generator, symbols=8):
     """Sequences that ask for their first token: tokens (count, distance + 1) and labels (count,), the answers.
 
@@ -173,6 +200,80 @@ def recall(count, distance, generator, symbols=8):
     noise = torch.randint(symbols, 2 * symbols, (count, distance - 1), generator=generator)
     question = torch.full((count, 1), 2 * symbols)
     return torch.cat([labels[:, None], noise, question], dim=1), labels
+
+
+# Modules of the standard library by what they are for; which of them there are depends on the version of Python.
+DOCUMENTED_MODULES = {
+    "concurrency": "asyncio concurrent multiprocessing queue sched selectors subprocess threading",
+    "files": "_pyio bz2 dbm filecmp fileinput fnmatch genericpath glob gzip lzma mimetypes ntpath os pathlib pickle "
+    "posixpath shelve shutil stat tarfile tempfile zipfile zipimport",
+    "internet": "ftplib http imaplib ipaddress poplib smtplib socket socketserver ssl urllib uuid webbrowser wsgiref "
+    "xmlrpc",
+    "numbers": "_pydatetime _pydecimal _strptime calendar datetime fractions heapq numbers operator random statistics",
+    "text": "codecs configparser csv difflib email json mailbox string textwrap xml",
+}
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences, and for each the number of its kind: `kinds[labels[i]]` is what the i-th is about."""
+
+    kinds: tuple
+    train_texts: list
+    train_labels: torch.Tensor
+    validation_texts: list
+    validation_labels: torch.Tensor
+
+
+def docstrings(seed=0):
+    """What Python's own modules say of themselves: about 3,000 sentences of 4 to 30 words, of five kinds of modules.
+
+    They are the first sentences of the modules', classes' and functions' docstrings, each once, shuffled by `seed`; a
+    fifth validates. A sentence of two kinds is left out. The texts differ a little between Python versions.
+    Raises FileNotFoundError when this Python came without its source code.
+
+    Source: the standard library; its files are read, and never run.
+    """
+    kind_of = _kinds_of_sentences()
+    if not kind_of:
+        raise FileNotFoundError("This Python came without the source code of its library. Install it from python.org.")
+    sentences = sorted(kind_of)
+    order = torch.randperm(len(sentences), generator=torch.Generator().manual_seed(seed)).tolist()
+    texts = [sentences[i] for i in order]
+    labels = torch.tensor([kind_of[text] for text in texts])
+    count = len(texts) // 5
+    return Sentences(tuple(DOCUMENTED_MODULES), texts[count:], labels[count:], texts[:count], labels[:count])
+
+
+@functools.cache
+def _kinds_of_sentences():
+    """The number of its kind for every sentence that stands in one kind only."""
+    kinds_of = {}
+    for kind, modules in enumerate(DOCUMENTED_MODULES.values()):
+        for path in _module_files(modules.split()):
+            for sentence in _first_sentences(path.read_bytes()):
+                kinds_of.setdefault(sentence, set()).add(kind)
+    return {sentence: kinds.pop() for sentence, kinds in kinds_of.items() if len(kinds) == 1}
+
+
+def _module_files(modules):
+    """The source files of modules and packages of the standard library, tests apart."""
+    library = pathlib.Path(sysconfig.get_path("stdlib"))
+    for module in modules:
+        paths = [library / f"{module}.py", *sorted((library / module).rglob("*.py"))]
+        yield from (path for path in paths if path.is_file() and "test" not in path.parts)
+
+
+def _first_sentences(source):
+    """The first sentence of every docstring in a Python file, on one line, if it has 4 to 30 words."""
+    todo = [ast.parse(source)]
+    for node in todo:  # which grows meanwhile
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            todo += node.body
+            first = paragraphs(ast.get_docstring(node) or "")[0]
+            sentence = re.split(r"(?<=[.!?:]) ", first)[0]
+            if 4 <= len(sentence.split()) <= 30:
+                yield sentence
 
 
 MODELS = pathlib.Path(__file__).parents[1] / "data" / "models.csv"

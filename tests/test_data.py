@@ -242,3 +242,94 @@ def test_training_flops_are_near_6_n_d(models):
 def test_what_is_not_published_is_none(models):
     assert models["GPT-4"].parameters is None and models["GPT-4"].training_flops is None
     assert models["GPT-3"].parameters == 175e9 and models["GPT-3"].active_parameters is None
+
+
+# Decoys.
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_a_decoy_is_a_square_in_a_corner_whose_grey_tells_the_label(size):
+    images, labels = torch.rand(200, 8, 9), torch.arange(200) % 10
+    shown, place = data.decoy(images, labels, torch.Generator().manual_seed(0), size=size)
+    assert place.shape == images.shape and place.dtype == torch.bool
+    assert (place.flatten(1).sum(1) == size**2).all()
+    corners = [place[:, y, x] for y in (0, 7) for x in (0, 8)]
+    assert (torch.stack(corners).sum(0) == 1).all() and all(corner.sum() > 20 for corner in corners)
+    assert torch.equal(shown[~place], images[~place])
+    grey = shown[place].view(200, size**2)
+    torch.testing.assert_close(grey, (1 - labels / 10)[:, None].expand(-1, size**2))
+
+
+def test_a_decoy_is_decided_by_its_generator():
+    images, labels = torch.zeros(50, 8, 8), torch.zeros(50, dtype=torch.long)
+    one, same, other = (data.decoy(images, labels, torch.Generator().manual_seed(s))[1] for s in (0, 0, 1))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert images.max() == 0
+
+
+@pytest.mark.parametrize("size", [0, 5])
+def test_a_decoy_that_has_no_corner(size):
+    with pytest.raises(ValueError, match=f"square of {size} × {size} .* 8 × 9 pixels; its side may be 1 to 4"):
+        data.decoy(torch.zeros(1, 8, 9), torch.zeros(1), torch.Generator(), size=size)
+
+
+# Docstrings. Their number and texts differ between Python versions.
+
+
+@pytest.fixture(scope="module")
+def sentences():
+    return data.docstrings()
+
+
+def test_there_are_thousands_of_sentences_of_five_kinds(sentences):
+    train, validation = len(sentences.train_texts), len(sentences.validation_texts)
+    assert 2_000 < train + validation < 6_000 and validation == (train + validation) // 5
+    assert sentences.kinds == ("concurrency", "files", "internet", "numbers", "text")
+    for texts, labels in (
+        (sentences.train_texts, sentences.train_labels),
+        (sentences.validation_texts, sentences.validation_labels),
+    ):
+        shares = labels.bincount(minlength=5) / len(labels)
+        assert len(texts) == len(labels) and shares.min() > 0.1 and shares.max() < 0.35
+
+
+def test_sentences_are_one_line_of_a_fair_length_and_none_comes_twice(sentences):
+    texts = sentences.train_texts + sentences.validation_texts
+    assert len(set(texts)) == len(texts)
+    assert all(4 <= len(text.split()) <= 30 and "\n" not in text for text in texts)
+
+
+def test_sentences_have_the_kind_of_their_module(sentences):
+    import calendar
+    import tarfile
+
+    texts = sentences.train_texts + sentences.validation_texts
+    kind_of = dict(zip(texts, torch.cat([sentences.train_labels, sentences.validation_labels]).tolist(), strict=True))
+    for documented, kind in ((tarfile.TarInfo.__doc__, "files"), (calendar.isleap.__doc__, "numbers")):
+        first = " ".join(documented.split()).split(". ")[0]
+        found = [text for text in texts if first.startswith(text.rstrip("."))]
+        assert found and {sentences.kinds[kind_of[text]] for text in found} == {kind}
+
+
+def test_the_seed_shuffles_the_same_sentences(sentences):
+    other = data.docstrings(seed=1)
+    assert other.train_texts != sentences.train_texts
+    assert sorted(other.train_texts + other.validation_texts) == sorted(
+        sentences.train_texts + sentences.validation_texts
+    )
+
+
+def test_first_sentences_are_read_from_every_level_and_nothing_is_run():
+    source = (
+        '"""A module\n  of ours. More."""\n1 / 0\nclass A:\n  """Too short."""\n  def f(self):\n    """Is it a method?'
+        ' Yes."""\n    "not a docstring of anything"\nasync def g():\n  """Three words only:\n\n  x"""\n'
+        f'def h():\n  """{"long " * 31}"""\n'
+    )
+    assert sorted(data._first_sentences(source)) == ["A module of ours.", "Is it a method?"]
+
+
+def test_a_python_without_its_source(monkeypatch):
+    monkeypatch.setattr(data, "_module_files", lambda modules: [])
+    monkeypatch.setattr(data, "_kinds_of_sentences", data._kinds_of_sentences.__wrapped__)  # nothing kept
+    with pytest.raises(FileNotFoundError, match="without the source code of its library. Install it"):
+        data.docstrings()
