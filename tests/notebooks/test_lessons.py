@@ -99,7 +99,7 @@ def test_definitions_are_the_packages_own(notebook):
 
 def packages_own(name):
     """The syntax tree of the one function or class of that name in the package."""
-    homes = (bmcourse, importlib.import_module("bmcourse.models"))
+    homes = (bmcourse, *(importlib.import_module(f"bmcourse.{name}") for name in ("models", "explain")))
     modules = [
         m.name for home in homes for m in pkgutil.iter_modules(home.__path__, f"{home.__name__}.") if not m.ispkg
     ]
