@@ -19,6 +19,13 @@ def taken(monkeypatch, module, explorer):
     return handed["draw"], handed["alt"], handed["controls"]
 
 
+def written(letters):
+    """Keep what Letters are given to write: returns the list, which always holds the latest."""
+    kept, write = [], letters.write
+    letters.write = lambda placed: (kept.__setitem__(slice(None), placed := list(placed)), write(placed))
+    return kept
+
+
 def ends(control):
     """The values a reader can push a control to; of a menu or of buttons all of them."""
     if hasattr(control, "min"):

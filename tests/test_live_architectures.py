@@ -13,17 +13,11 @@ from bmcourse.live.architectures import KERNELS, ConvolutionPicture, CounterPict
 from bmcourse.models.gpt import GPTConfig
 from bmcourse.scaling import flops_by_part, parameters_by_part
 from tests import explorers
+from tests.explorers import written
 
 IMAGE = torch.randint(0, 17, (8, 8), generator=torch.Generator().manual_seed(0)) / 16
 TRAINED = torch.randn(3, 3, generator=torch.Generator().manual_seed(1))
 EXPLORERS = {"convolution": lambda: live.convolution(IMAGE, {"trained": TRAINED}), "counter": live.counter}
-
-
-def written(letters):
-    """Keep what Letters are given to write: returns the list, which always holds the latest."""
-    kept, write = [], letters.write
-    letters.write = lambda placed: (kept.__setitem__(slice(None), placed := list(placed)), write(placed))
-    return kept
 
 
 def value(words):

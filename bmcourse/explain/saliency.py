@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from bmcourse.explain.core import check_gradient, gradient_of, in_chunks
 
-RELUS = F.relu, torch.relu, torch.Tensor.relu
+RELUS = {F.relu, torch.relu, torch.Tensor.relu}
 
 
 def saliency(model, inputs, target=None):

@@ -18,6 +18,10 @@ EXPLORERS = {
     "ledger": "concepts",
     "next_token": "inference",
     "sparsity": "pruning",
+    "occlude": "explanations",
+    "nearby": "explanations",
+    "convergence": "explanations",
+    "shades": "explanations",
 }
 
 
