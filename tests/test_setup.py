@@ -177,7 +177,7 @@ def test_jupyterlab_is_told_not_to_ask_about_news(checkout, commands):
 def test_too_little_disk_space_is_said_before_anything_is_downloaded(checkout, commands, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(9e9, 8e9, 1.04e9))
-    with pytest.raises(setup.SetupError, match=r"needs 2\.5 GB of disk space and 1\.0 GB are free\. Free some"):
+    with pytest.raises(setup.SetupError, match=r"needs 3\.0 GB of disk space and 1\.0 GB are free\. Free some"):
         setup.prepare()
     assert commands == [] and not setup.ready()
 
