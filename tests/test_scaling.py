@@ -1,14 +1,17 @@
 """Sizes by formula: equal to real modules on the meta device, to what autograd keeps, and to published figures."""
 
+import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import optimize, stats
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bmcourse import scaling
+from bmcourse import data, scaling
 from bmcourse.models.gpt import GPT, GPTConfig
 from bmcourse.models.transformer import Block
 from bmcourse.scaling import DALLE, GPT3
@@ -147,6 +150,100 @@ def test_flops_of_less_than_nothing(parameters, tokens, name):
         scaling.training_flops(parameters, tokens)
 
 
+@pytest.mark.parametrize("name", ["GPT-3", "Chinchilla", "Llama 3.1 405B"])
+def test_6nd_is_what_was_published(name):
+    # 3.14e23, 5.76e23 and 3.8e25; where each stands is in data/models.csv.
+    model = next(model for model in data.published_models() if model.name == name)
+    cost = scaling.training_flops(model.parameters, model.training_tokens)
+    assert cost == pytest.approx(model.training_flops, rel=0.05)
+
+
+@pytest.mark.parametrize("config", SHAPES[:3])
+def test_a_block_costs_what_torch_counts(config):
+    with torch.device("meta"):
+        block, x = Block(config.channels, config.heads), torch.zeros(1, config.context, config.channels)
+    with FlopCounterMode(display=False) as counted:
+        block(x)
+    assert scaling.block_flops(config) == counted.get_total_flops()
+
+
+def test_exact_training_flops_are_torchs():
+    with torch.device("meta"):
+        model, tokens = GPT(SMALL), torch.zeros(5, SMALL.context, dtype=torch.long)
+    with FlopCounterMode(display=False) as counted:
+        model(tokens).sum().backward()
+    assert scaling.exact_training_flops(SMALL, 5 * SMALL.context) == counted.get_total_flops()
+
+
+def test_attention_adds_3_percent_to_6nd_for_gpt_3_and_doubles_it_for_a_long_context():
+    parameters = scaling.gpt_parameters(GPT3, tied=True)
+    ratio = scaling.exact_training_flops(GPT3, 300e9) / scaling.training_flops(parameters, 300e9)
+    assert ratio == pytest.approx(1 + 2048 / (6 * 12_288), abs=0.001)  # the head is counted, the positions hardly count
+    long = replace(GPT3, context=6 * GPT3.channels)
+    assert scaling.flops_by_part(long)["attention: scores, T × T"] == scaling.block_flops(long) / 2 * GPT3.layers
+
+
+def test_training_on_less_than_nothing():
+    with pytest.raises(ValueError, match="tokens is -1; a number of tokens of 0 or more"):
+        scaling.exact_training_flops(SMALL, -1)
+
+
+# Time and money.
+
+A100, H100 = scaling.HARDWARE[:2]
+
+
+def test_llama_3_took_the_hours_that_its_card_says():
+    # Llama 3.1's model card: 30.84 million hours of H100 for the 405B. Table 4 of the paper: 38 to 43 % of the peak was
+    # used while it ran; the hours of the card are 35 %, with all that was lost between.
+    hours = [scaling.training_seconds(3.8e25, H100, utilisation=share) / 3600 for share in (0.43, 0.38)]
+    assert hours == pytest.approx([24.8e6, 28.1e6], rel=0.01)
+    assert scaling.training_seconds(3.8e25, H100, utilisation=0.346) / 3600 == pytest.approx(30.84e6, rel=0.01)
+
+
+def test_deepseek_v3_cost_what_its_report_says():
+    # DeepSeek-AI 2024, Table 1: 2.664 million hours of H800 for the pre-training, at 2 dollars: 5.328 million dollars.
+    # An H800 computes as an H100 does; 37 billion active parameters and 14.8e12 tokens are 35 % of its peak in bf16.
+    flops = scaling.training_flops(37e9, 14.8e12)
+    assert scaling.training_dollars(flops, H100, 0.346, dollars_per_hour=2) == pytest.approx(5.328e6, rel=0.01)
+
+
+def test_ten_chips_are_ten_times_as_fast_and_cost_the_same():
+    assert scaling.training_seconds(312e12 * 100, A100, chips=10, utilisation=0.5) == pytest.approx(20)
+    assert scaling.training_dollars(312e12 * 3600, A100, utilisation=1) == pytest.approx(A100.dollars_per_hour)
+
+
+def test_every_chip_has_its_figures_and_where_they_stand():
+    for chip in scaling.HARDWARE:
+        assert 1e14 < chip.flops_per_second < 1e16 and 1e10 < chip.memory < 1e12 and 1e12 < chip.bandwidth < 1e13
+        assert chip.source and (chip.dollars_per_hour is None or "rent: " in chip.source)
+
+
+def test_this_cpu_is_measured():
+    cpu = scaling.this_cpu(size=64, seconds=0.01)
+    assert 1e7 < cpu.flops_per_second < 1e14 and "measured here" in cpu.source
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((-1, H100), "flops is -1; 0 or more"),
+        ((1, H100, 0), "chips is 0; 1 or more"),
+        ((1, H100, 1, 40), "utilisation is 40; a share above 0 and at most 1 was expected: 0.4 for 40 %"),
+        ((1, H100, 1, 0), "utilisation is 0; a share"),
+        ((math.nan, H100), "flops is nan"),
+    ],
+)
+def test_time_that_makes_no_sense(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        scaling.training_seconds(*arguments)
+
+
+def test_a_price_that_nobody_knows():
+    with pytest.raises(ValueError, match=r"No price is known for Google TPU v5p. Give one: dollars_per_hour="):
+        scaling.training_dollars(1e20, scaling.HARDWARE[3])
+
+
 # Memory.
 
 
@@ -244,3 +341,113 @@ def test_memory_for_no_text(call):
 def test_training_in_integers_is_refused():
     with pytest.raises(ValueError, match="precision is 'int8'; training needs 'fp32' or 'bf16'.*inference_memory"):
         scaling.training_memory(SMALL, 1, "int8")
+
+
+# Power laws.
+
+
+def noisy(generator, points=12, spread=0.05):
+    x = np.logspace(3, 6, points)
+    return x, 20 * x**-0.3 * np.exp(spread * generator.standard_normal(points))
+
+
+def test_a_power_law_without_noise_is_found():
+    x = np.array([1e3, 1e4, 1e7])
+    law = scaling.fit_power_law(x, 7 * x**-0.25)
+    assert (law.factor, law.exponent) == pytest.approx((7, -0.25))
+    assert law(16) == pytest.approx(3.5) and law.predict(1e9) == pytest.approx((law(1e9), law(1e9)))
+
+
+def test_the_fit_and_its_errors_are_scipys():
+    x, y = noisy(np.random.default_rng(0))
+    law, scipys = scaling.fit_power_law(x, y), stats.linregress(np.log(x), np.log(y))
+    assert (law.exponent, math.log(law.factor)) == pytest.approx((scipys.slope, scipys.intercept))
+    errors = [math.sqrt(law.covariance[i][i]) for i in (1, 0)]
+    assert errors == pytest.approx([scipys.stderr, scipys.intercept_stderr])
+    assert law.exponent_interval(0.6826894921370859)[1] - law.exponent > scipys.stderr  # t is wider than a normal
+
+
+def test_the_intervals_hold_as_often_as_they_say():
+    generator, inside = np.random.default_rng(0), np.zeros(2)
+    for _ in range(1000):
+        law = scaling.fit_power_law(*noisy(generator))
+        low, high = law.exponent_interval()
+        least, most = law.predict(1e9)
+        new = 20 * 1e9**-0.3 * math.exp(0.05 * generator.standard_normal())
+        inside += low < -0.3 < high, least < new < most
+    assert (abs(inside / 1000 - 0.95) < 0.02).all()
+
+
+def test_a_prediction_is_wider_further_away():
+    law = scaling.fit_power_law(*noisy(np.random.default_rng(1)))
+    widths = [np.log(law.predict(x)[1] / law.predict(x)[0]) for x in (3e4, 1e6, 1e9)]
+    assert widths == sorted(widths) and widths[2] > 1.5 * widths[0]
+
+
+@pytest.mark.parametrize(
+    "x, y, message",
+    [
+        ([1, 2], [1, 2], "of 3 measurements or more"),
+        ([1, 2, 3], [1, 2], r"x has the shape \(3,\) and y \(2,\)"),
+        ([1, 2, 3], [1, 0, 2], "finite numbers above 0"),
+        ([1, 2, 3], [1, math.nan, 2], "finite numbers above 0"),
+        ([2, 2, 2], [1, 2, 3], "All x are 2; measure at different ones"),
+    ],
+)
+def test_what_no_power_law_fits(x, y, message):
+    with pytest.raises(ValueError, match=message):
+        scaling.fit_power_law(x, y)
+
+
+def test_the_best_size_is_a_parabolas_lowest_point():
+    sizes = np.array([1e4, 5e4, 2e5, 1e6])
+    assert scaling.best_size(sizes, 2 + 0.1 * np.log(sizes / 1e5) ** 2) == pytest.approx(1e5)
+
+
+@pytest.mark.parametrize(
+    "sizes, losses, message",
+    [
+        ([10, 20], [1, 2], "2 sizes and 2 losses came; a parabola needs 3 different sizes"),
+        ([10, 10, 20], [1, 2, 3], "3 different sizes"),
+        ([10, 20, 40, 80], [1, 2, 3], "4 sizes and 3 losses"),
+        ([10, 20, 40], [3, 2, 1.5], "no lowest point between 10 and 40 parameters. Measure smaller or larger"),
+        ([10, 20, 40], [1, 2, 1], "no lowest point"),
+    ],
+)
+def test_a_best_size_that_was_not_measured(sizes, losses, message):
+    with pytest.raises(ValueError, match=message):
+        scaling.best_size(sizes, losses)
+
+
+# Chinchilla's law.
+
+
+@pytest.mark.parametrize("law", [scaling.CHINCHILLA, scaling.REPLICATION], ids=["2022", "2024"])
+@pytest.mark.parametrize("flops", [1e15, 5.76e23, 1e27])
+def test_the_optimum_is_where_a_search_finds_it(law, flops):
+    parameters, tokens = scaling.compute_optimal(flops, law)
+    assert scaling.training_flops(parameters, tokens) == pytest.approx(flops)
+    searched = optimize.minimize_scalar(
+        lambda log_n: law.loss(math.exp(log_n), flops / 6 / math.exp(log_n)),
+        bounds=(math.log(parameters) - 5, math.log(parameters) + 6),
+        method="bounded",
+    )
+    assert parameters == pytest.approx(math.exp(searched.x), rel=1e-3)
+
+
+def test_the_replication_agrees_with_chinchilla_and_the_published_fit_does_not():
+    # Chinchilla has 70 billion parameters and 20 tokens for each.
+    parameters, tokens = scaling.compute_optimal(5.76e23, scaling.REPLICATION)
+    assert parameters == pytest.approx(70e9, rel=0.05) and tokens / parameters == pytest.approx(20, rel=0.1)
+    parameters, tokens = scaling.compute_optimal(5.76e23, scaling.CHINCHILLA)
+    assert parameters == pytest.approx(32e9, rel=0.05) and tokens / parameters > 90
+
+
+def test_the_law_has_a_floor():
+    assert scaling.CHINCHILLA.loss(1e30, 1e30) == pytest.approx(1.69, abs=1e-5)
+    assert scaling.CHINCHILLA.loss(70e9, 1.4e12) == pytest.approx(1.69 + 0.083 + 0.163, abs=0.001)  # by hand
+
+
+def test_a_budget_of_nothing():
+    with pytest.raises(ValueError, match="flops is 0; a budget above 0"):
+        scaling.compute_optimal(0, scaling.CHINCHILLA)
