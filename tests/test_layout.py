@@ -14,7 +14,19 @@ MODULES = sorted((ROOT / "bmcourse").rglob("*.py"))
 # From the foundation up: a module may import its own layer and those before it.
 LAYERS = [
     {"__init__", "data", "tokenizer", "models", "losses", "optimizers", "plots"},
-    {"training", "inference", "recipes", "scaling", "pruning", "quantization", "distillation", "explain"},
+    {
+        "training",
+        "inference",
+        "recipes",
+        "scaling",
+        "pruning",
+        "quantization",
+        "distillation",
+        "explain",
+        "augment",
+        "few_labels",
+        "train",
+    },
     {"live"},
     {"exercises"},
     {"claims"},
