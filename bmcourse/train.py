@@ -46,7 +46,7 @@ NUMBERS = {
 def main(argv=None):
     """Train as the arguments say. Returns 0, or 1 after a sentence about what is wrong."""
     try:
-        train(parser().parse_args(argv), join())
+        run(parser().parse_args(argv), join())
         return 0
     except (ValueError, OSError) as error:
         if isinstance(error, ConnectionError) or os.environ.get("RANK", "0") == "0":
@@ -91,7 +91,7 @@ def _told_to_end(*_):
     raise RuntimeError("told to end, as another process ended")
 
 
-def train(settings, device):
+def run(settings, device):
     """The whole run. Raises ValueError for settings that do not fit, and ConnectionError when a process is lost."""
     rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     text = data.text_file(settings.data) if settings.data else data.python_docs()
