@@ -6,13 +6,12 @@ The GPT has random weights, since the time does not depend on them: 12 blocks of
 
 import copy
 import statistics
-import warnings
 from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
+from bmcourse.claims.pruning import as_csr
 from bmcourse.models.gpt import GPT, GPTConfig
 from bmcourse.models.mlp import MLP
 from bmcourse.pruning import prunable_weights, prune_model
@@ -21,20 +20,6 @@ from tests.bench import turns
 
 SECONDS, TURNS = 30, 7
 TARGETS = "structured by half 1.7 and int8 2.4 times as fast or more, the mask 5 % of a training step or less"
-
-
-class CSRLinear(nn.Module):
-    """A linear layer that stores and multiplies only the weights that are not 0, row after row."""
-
-    def __init__(self, layer):
-        super().__init__()
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
-            self.weight, self.bias = layer.weight.detach().to_sparse_csr(), layer.bias
-
-    def forward(self, x):
-        output = (self.weight @ x.flatten(0, -2).T).T.view(*x.shape[:-1], -1)
-        return output if self.bias is None else output + self.bias
 
 
 def main():
@@ -68,15 +53,6 @@ def pruned_by_lot(model, rate):
     for weight in prunable_weights(pruned).values():
         weight.mul_(torch.rand_like(weight) >= rate)
     return pruned
-
-
-def as_csr(model):
-    model = copy.deepcopy(model)
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, nn.Linear):
-                setattr(module, name, CSRLinear(child))
-    return model
 
 
 def training():
