@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from bmcourse import data, plots, scaling
 from bmcourse.live.curve import GREY
-from bmcourse.live.explorer import Stage, explore, number_slider
+from bmcourse.live.explorer import WIDE, Stage, explore, number_slider
 from bmcourse.models.gpt import GPTConfig
 
 # -------------------------------------------------------------------------------------------------------- the timeline
@@ -238,7 +238,6 @@ CHANNELS = (64, 128, 256, 512, 768, 1024, 1280, 1600, 2048, 2560, 4096, 5120, 81
 VOCABULARIES = (256, 1024, 8192, 32_000, 50_257, 100_000, 200_000)
 CONTEXTS = tuple(2**n for n in range(7, 18))  # 128 to 131,072
 LOW, HIGH = 1e5, 1e16  # bytes, the ends of the axis
-WIDE = {"layout": {"width": "290px"}}
 
 # Radford et al., "Language Models are Unsupervised Multitask Learners" (GPT-2), 2019, table 2;
 # Brown et al., "Language Models are Few-Shot Learners" (GPT-3), 2020, table 2.1.

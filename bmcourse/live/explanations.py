@@ -24,12 +24,11 @@ from bmcourse.explain.shapley import kernel_shap, shapley_exact, shapley_samplin
 from bmcourse.live.architectures import SIGNS, lay_out, percent
 from bmcourse.live.curve import GREY
 from bmcourse.live.data import line, text_field
-from bmcourse.live.explorer import Stage, explore, number_slider
+from bmcourse.live.explorer import WIDE, Stage, explore, number_slider
 from bmcourse.live.heads import token_names
 from bmcourse.live.letters import Letters, drawable, font_names
 from bmcourse.models.sentences import UNKNOWN, number_words, split_words
 
-WIDE = {"layout": {"width": "290px"}}
 PALE = "#c4d8e6"
 
 # ----------------------------------------------------------------------------------------------- digits in patches

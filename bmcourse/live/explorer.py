@@ -10,6 +10,8 @@ from IPython.display import display
 from bmcourse.live.curve import few_colours
 from bmcourse.live.view import widget_view
 
+WIDE = {"layout": {"width": "290px"}}  # of a slider whose label is two or three words
+
 
 class Stage:
     """A figure of which only what moves is drawn at a move: axes, words and background are kept from before."""
