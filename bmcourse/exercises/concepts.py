@@ -126,13 +126,9 @@ def count_mlp(sizes):
     return sum(inputs * outputs + outputs for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True))
 
 
-def _numel(modules):
-    return sum(parameter.numel() for module in modules for parameter in module.parameters())
-
-
 def _mlp_in_torch(sizes):
-    with torch.device("meta"):
-        return _numel(nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes))
+    layers = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes)]
+    return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
 
 
 def _mlp_with_a_one(sizes):
@@ -220,11 +216,13 @@ def count_gpt(layers, channels, vocabulary, context):
     return embeddings + blocks + norm + head
 
 
-def _gpt_in_torch(layers, channels, vocabulary, context):
-    with torch.device("meta"):
-        block = nn.TransformerEncoderLayer(channels, 1, 4 * channels)
-        ends = nn.Embedding(vocabulary, channels), nn.Embedding(context, channels), nn.LayerNorm(channels)
-        return _numel([*ends, nn.Linear(channels, vocabulary, bias=False), *[block] * layers])
+def _gpt_by_shapes(layers, channels, vocabulary, context):
+    C = channels  # each tensor's shape: modules of this size take gigabytes, and on "meta" seconds to import
+    attention = [(3 * C, C), (3 * C,), (C, C), (C,)]
+    feed_forward = [(4 * C, C), (4 * C,), (C, 4 * C), (C,)]
+    norm = [(C,), (C,)]
+    block = [*attention, *feed_forward, *norm, *norm]
+    return sum(map(math.prod, [(vocabulary, C), (context, C), *block * layers, *norm, (vocabulary, C)]))
 
 
 def _gpt_in_one_line(L, C, V, T):
@@ -256,7 +254,7 @@ COUNT_GPT = Exercise(
         (96, 12_288, 50_257, 2048),
         (0, 3, 5, 7),
     ],
-    judge=_gpt_in_torch,
+    judge=_gpt_by_shapes,
     right=[_gpt_in_one_line, _gpt_by_parts, _gpt_by_layers],
     wrong=[
         Wrong(
