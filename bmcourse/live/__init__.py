@@ -22,6 +22,8 @@ EXPLORERS = {
     "nearby": "explanations",
     "convergence": "explanations",
     "shades": "explanations",
+    "augment": "few_labels",
+    "threshold": "few_labels",
 }
 
 
