@@ -17,7 +17,7 @@ from bmcourse.live.letters import Letters
 
 # ------------------------------------------------------------------------------------------------- a sentence, changed
 
-SENTENCE = "The film is not easy to find, but it is very good. 这部电影不难看，演员很棒。"
+SENTENCE = "The film is not easy to find, but it is very good."
 VARIANTS = 4  # sentences shown at a time, with as many seeds in a row
 LOOKS = {  # how a piece is told apart: the element says it too, where a page takes the colours away
     "same": ("span", ""),
