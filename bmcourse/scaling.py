@@ -278,6 +278,25 @@ def inference_memory(config, batch_size, precision="bf16", cache_precision="bf16
     return {"weights": weights, "KV cache": cache_bytes(config, batch_size, _bytes_of(cache_precision))}
 
 
+def bytes_kept(model, forward):
+    """The bytes that `forward()`, a call of `model`, keeps for the backward pass; the model's own weights do not count.
+
+    Every storage counts once, however many operations keep it.
+    """
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage  # held on to, so that its address is not given away again
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        forward()
+    return sum(storage.nbytes() for storage in kept.values())
+
+
 def _bytes_of(precision):
     if precision not in BYTES:
         raise ValueError(f"precision is {precision!r}; one of {', '.join(map(repr, BYTES))} was expected.")

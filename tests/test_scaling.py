@@ -249,20 +249,16 @@ def test_a_price_that_nobody_knows():
 
 def kept_for_backward(config, batch_size):
     """The bytes that autograd keeps for the backward pass of the course's GPT, parameters aside."""
-    model = GPT(config)
-    weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    kept = {}
+    model, tokens = GPT(config), torch.zeros(batch_size, config.context, dtype=torch.long)
+    return scaling.bytes_kept(model, lambda: F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten()))
 
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = tensor, storage.nbytes()
-        return tensor
 
-    tokens = torch.zeros(batch_size, config.context, dtype=torch.long)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        F.cross_entropy(model(tokens).flatten(0, 1), tokens.flatten())
-    return sum(size for _, size in kept.values())
+def test_what_is_kept_by_hand():
+    layer, x = nn.Linear(3, 5), torch.zeros(7, 3, requires_grad=True)
+    assert scaling.bytes_kept(layer, lambda: layer(x)) == 4 * 7 * 3  # the inputs; the weights are there anyway
+    assert scaling.bytes_kept(layer, lambda: layer(x).exp() * layer(x)) == 4 * 7 * (3 + 2 * 5)  # the inputs once
+    with torch.no_grad():
+        assert scaling.bytes_kept(layer, lambda: layer(x)) == 0
 
 
 @pytest.mark.parametrize(

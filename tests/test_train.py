@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bmcourse import data, train
+from bmcourse.scaling import bytes_kept
 
 TINY = shlex.split("--steps 20 --batch-size 8 --context 8 --layers 2 --heads 2 --channels 8 --save-every 4")
 
@@ -210,17 +211,7 @@ def kept(*flags):
     """The bytes that a forward pass keeps for the backward pass, weights aside."""
     settings = train.parser().parse_args([*TINY, *flags])
     gpt = train.start(settings, 50, None, torch.device("cpu"))[0]
-    weights, sizes = {p.data_ptr() for p in gpt.parameters()}, {}
-
-    def keep(tensor):
-        if tensor.untyped_storage().data_ptr() not in weights:
-            sizes[tensor.untyped_storage().data_ptr()] = tensor, tensor.untyped_storage().nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = gpt(torch.zeros(8, 8, dtype=torch.long)).sum()
-    assert loss.requires_grad
-    return sum(size for _, size in sizes.values())
+    return bytes_kept(gpt, lambda: gpt(torch.zeros(8, 8, dtype=torch.long)).sum())
 
 
 def test_recomputing_keeps_less_for_the_backward_pass():
