@@ -24,6 +24,8 @@ EXPLORERS = {
     "shades": "explanations",
     "augment": "few_labels",
     "threshold": "few_labels",
+    "chinchilla": "scaling",
+    "bill": "scaling",
 }
 
 
