@@ -112,8 +112,10 @@ def parameters_of(budget):
 
 
 def sweep(seed):
-    """The losses, a row for each budget and a column for each of its sizes."""
-    return [[round(loss, 4) for loss in losses_of(budget, seed)] for budget in range(len(BUDGETS))]
+    """For each budget two rows: the parameters of its models, and their losses."""
+    return [
+        [parameters_of(budget), [round(loss, 4) for loss in losses_of(budget, seed)]] for budget in range(len(BUDGETS))
+    ]
 
 
 def best_sizes(seed):
