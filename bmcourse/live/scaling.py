@@ -27,7 +27,7 @@ def chinchilla():
         LawPicture(data.published_models()).draw,
         "Left, curves of the predicted loss against the parameters, one for each budget, each with its lowest point; "
         "right, the best number of tokens for each parameter by both laws against the budget, with published models "
-        "as dots, most of them since 2023 above both lines.",
+        "as dots, most of them since 2024 above both lines.",
         write=price,
         budget=widgets.FloatSlider(
             23.5, min=18, max=27, step=0.1, description="budget: 10 to the power of", readout_format=".1f", **WIDE
