@@ -1,6 +1,7 @@
 """Claims: the verdict's arithmetic, the fingerprint, and that the evidence kept is of the code that is there."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -75,6 +76,16 @@ def test_the_fingerprint_follows_the_courses_own_code(monkeypatch):
     before = core.fingerprint(lesson.seeds_differ.measure)
     monkeypatch.setattr(lesson, "train", lesson.evaluate)
     assert core.fingerprint(lesson.seeds_differ.measure) != before
+
+
+def of_this_machine(seed):
+    return len(sys.executable) + seed
+
+
+def test_the_fingerprint_is_the_same_on_every_machine(monkeypatch):
+    before = core.fingerprint(of_this_machine)
+    monkeypatch.setattr(sys, "executable", "/elsewhere/python")
+    assert core.fingerprint(of_this_machine) == before
 
 
 @pytest.fixture

@@ -94,7 +94,8 @@ def _named_in(tree, namespace):
         if isinstance(node, ast.Name) and node.id in namespace:
             yield node.id, inspect.unwrap(namespace[node.id])
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in namespace:
-            yield node.attr, inspect.unwrap(getattr(namespace[node.value.id], node.attr, None))
+            if getattr(namespace[node.value.id], "__name__", "") not in ("os", "sys"):  # theirs are of this machine
+                yield node.attr, inspect.unwrap(getattr(namespace[node.value.id], node.attr, None))
 
 
 def _is_ours(thing):
