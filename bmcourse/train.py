@@ -6,7 +6,8 @@
 Every process draws the same batch and works on its share of the rows; then all average their gradients (all-reduce) and
 make the same step. So any number of processes trains the same model, but for rounding. Each has the whole model (DDP),
 or with --fsdp only its share of weights, gradients and optimizer, and borrows a block's weights while it needs them.
-The processes talk through NCCL where there are GPUs, and through gloo where there are none.
+The processes talk through NCCL where there are GPUs, and through gloo where there are none. One process alone takes a
+GPU, Apple's too (MPS), where there is one. --samples lets the model write a little at each checkpoint: hear it learn.
 Sources: Li et al., "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", 2020; Zhao et al.,
 "PyTorch FSDP: Experiences on Scaling Fully Sharded Data Parallel", 2023.
 """
@@ -27,6 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from bmcourse import data
+from bmcourse.inference import generate
 from bmcourse.models.gpt import GPT, GPTConfig
 from bmcourse.tokenizer import CharacterTokenizer
 from bmcourse.training import evaluate, load_checkpoint, save_checkpoint, warmup_cosine
@@ -66,14 +68,19 @@ def parser():
     flags.add_argument("--seed", type=int, default=0, help="of the first weights and of the batches (0)")
     flags.add_argument("--checkpoint", default="checkpoint.safetensors", help="file (checkpoint.safetensors)")
     flags.add_argument("--resume", action="store_true", help="go on from the checkpoint, with the flags of then")
+    flags.add_argument("--samples", type=int, default=0, help="characters to write at each checkpoint (0)")
     flags.add_argument("--bf16", action="store_true", help="matrix products in bf16, weights in fp32")
+    flags.add_argument("--compile", action="store_true", help="torch.compile: pays on a GPU, for large models")
     flags.add_argument("--recompute", action="store_true", help="activation checkpointing: keep blocks' inputs only")
     flags.add_argument("--fsdp", action="store_true", help="share out weights, gradients and optimizer (FSDP2)")
     return flags
 
 
 def join():
-    """Meet the other processes that torch.distributed.run started, if it did; returns this process's device."""
+    """Meet the other processes that torch.distributed.run started, if it did; returns this process's device.
+
+    A CUDA GPU of its own where the machine has GPUs; else, for a process alone, Apple's (MPS); else the processor.
+    """
     local, gpus = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
     if gpus and local >= gpus:
         raise ValueError(f"Process {local} has no GPU: this machine has {gpus}. Use --nproc-per-node {gpus}.")
@@ -84,7 +91,10 @@ def join():
     if "RANK" in os.environ:
         signal.signal(signal.SIGTERM, _told_to_end)
         dist.init_process_group("nccl" if gpus else "gloo")
-    return torch.device("cuda", local) if gpus else torch.device("cpu")
+    if gpus:
+        return torch.device("cuda", local)
+    alone = "RANK" not in os.environ  # gloo shares tensors of the processor only
+    return torch.device("mps" if alone and torch.backends.mps.is_available() else "cpu")
 
 
 def _told_to_end(*_):
@@ -113,6 +123,10 @@ def run(settings, device):
             if step % settings.save_every == 0 or step == settings.steps:
                 save(settings.checkpoint, gpt, optimizer, step, generator, rank)
                 saved = step
+                if settings.samples:
+                    sample = tokenizer.decode(written(gpt, unread[:16], settings.samples, settings.seed))
+                    if rank == 0:
+                        print(f"--- after step {step} it writes:\n{sample}\n---", flush=True)
     except RuntimeError as error:
         if processes == 1:
             raise
@@ -131,6 +145,8 @@ def check(settings, processes, text):
     for name in NUMBERS:
         if (value := getattr(settings, name.replace("-", "_"))) < 1:
             raise ValueError(f"--{name} is {value}; 1 or more was expected.")
+    if settings.samples < 0:
+        raise ValueError(f"--samples is {settings.samples}; 0 characters or more were expected.")
     parts = processes * settings.accumulate
     if settings.batch_size % parts:
         raise ValueError(
@@ -157,10 +173,12 @@ def start(settings, vocabulary_size, generator, device):
     if settings.recompute:
         for block in gpt.blocks:
             block.forward = recomputed(block.forward)
+    if settings.compile:
+        model = torch.compile(gpt)  # `gpt` has the same weights: the checkpoints and the samples are made of it
     if settings.fsdp:
         optimizer = share_out(gpt, optimizer)
     elif dist.is_initialized():
-        model = DistributedDataParallel(gpt)
+        model = DistributedDataParallel(model)
     return gpt, model, optimizer, step
 
 
@@ -219,6 +237,11 @@ def averaging(model, wanted):
         model.set_requires_gradient_sync(wanted)
     alone = isinstance(model, DistributedDataParallel) and not wanted
     return model.no_sync() if alone else contextlib.nullcontext()
+
+
+def written(gpt, prompt, count, seed):
+    """The prompt and `count` tokens that the model writes after it; its dice are its own, so that training's stay."""
+    return generate(gpt, prompt, count, torch.Generator(prompt.device).manual_seed(seed))
 
 
 def save(path, gpt, optimizer, step, generator, rank):

@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import pathlib
+import re
 import shlex
 import socket
 import subprocess
@@ -228,6 +229,7 @@ def test_recomputing_keeps_less_for_the_backward_pass():
         (["--batch-size", "9", "--accumulate", "2"], "A batch of 9 texts does not divide by 1 process(es), 2 part(s)"),
         (["--steps", "0"], "--steps is 0; 1 or more was expected."),
         (["--save-every", "-1"], "--save-every is -1; 1 or more was expected."),
+        (["--samples", "-1"], "--samples is -1; 0 characters or more were expected."),
         (["--heads", "3"], "8 channels cannot be shared evenly by 3 heads"),
         (["--context", "5000"], "characters to validate; make --context smaller."),
         (["--fsdp"], "--fsdp shares the model among processes: start them with python -m torch.distributed.run."),
@@ -271,3 +273,74 @@ def test_more_processes_than_gpus(monkeypatch, capsys):
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert run("new") == 1
     assert "Process 1 has no GPU: this machine has 1. Use --nproc-per-node 1." in capsys.readouterr().err
+
+
+# What it writes, and where it runs.
+
+
+def test_samples_are_written_at_each_checkpoint_and_change_no_bit(capsys):
+    run("silent")
+    silent = capsys.readouterr().out
+    assert run("one", "--samples", "30") == 0
+    said = capsys.readouterr().out
+    assert same("silent", "one")
+    samples = re.findall(r"--- after step (\d+) it writes:\n(.*?)\n---\n", said, re.S)
+    assert [int(step) for step, _ in samples] == [4, 8, 12, 16, 20]
+    prompt = data.text_file("text.txt").validation[:16]
+    assert all(text.startswith(prompt) and len(text) == 46 for _, text in samples)
+    assert "it writes" not in silent
+
+
+@forks
+def test_two_processes_write_one_sample(folder):
+    import torch.distributed.fsdp  # noqa: F401
+
+    assert as_two(_told_to, "said", "--fsdp", "--samples", "20") == [0, 0]
+    said = [pathlib.Path(f"said{rank}").read_text() for rank in range(2)]
+    assert said[0].count("it writes") == 5
+    assert said[1] == ""
+
+
+def _told_to(path, *flags):
+    with open(f"{path}{os.environ['RANK']}", "w") as file, contextlib.redirect_stdout(file):
+        return run("shared", *flags)
+
+
+@pytest.mark.parametrize(
+    "gpus, apple, started_by_launcher, expected",
+    [(2, True, False, "cuda:0"), (0, True, False, "mps"), (0, False, False, "cpu"), (0, True, True, "cpu")],
+)
+def test_the_device_is_the_best_there_is(gpus, apple, started_by_launcher, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: apple)
+    if started_by_launcher:
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setattr(train.dist, "init_process_group", lambda backend: None)
+        monkeypatch.setattr(train.signal, "signal", lambda *_: None)
+    assert str(train.join()) == expected
+
+
+def test_compile_compiles_the_model_and_the_checkpoint_is_the_plain_ones(monkeypatch):
+    compiled = []
+
+    def stand_in(gpt):
+        compiled.append(gpt)
+        return Compiled(gpt)
+
+    monkeypatch.setattr(torch, "compile", stand_in)
+    run("plain")
+    assert not compiled
+    run("compiled", "--compile")
+    assert len(compiled) == 1 and same("plain", "compiled")
+
+
+class Compiled(torch.nn.Module):
+    """What torch.compile returns: a module with the model inside it, and so other names for the weights."""
+
+    def __init__(self, gpt):
+        super().__init__()
+        self.inside = gpt
+
+    def forward(self, x):
+        return self.inside(x)
