@@ -26,6 +26,8 @@ LAYERS = [
         "augment",
         "few_labels",
         "train",
+        "ngrams",
+        "speedrun",
     },
     {"live"},
     {"exercises"},
