@@ -42,6 +42,18 @@ def nanogpt(vocabulary_size):
     return FastGPTConfig(vocabulary_size, **off), Recipe()
 
 
+def same_shape(vocabulary_size):
+    """nanoGPT's shape, 4 blocks of 128 channels and no n-gram input, with the ingredients that pay there."""
+    recipe = Recipe(450, 12, 3e-3, 1e-2, (0.8, 0.95), weight_decay=0.0, largest=0.0, warmup=5, cosine=False, decay=0.5)
+    return FastGPTConfig(vocabulary_size), recipe
+
+
+def free_shape(vocabulary_size):
+    """The shape that gets there soonest: one block, and the characters before as a second input (an n-gram input)."""
+    recipe = Recipe(490, 12, 3e-3, 1e-2, (0.8, 0.95), weight_decay=0.0, largest=0.0, warmup=5, cosine=False, decay=0.5)
+    return FastGPTConfig(vocabulary_size, layers=1, heads=3, channels=96, previous=1), recipe
+
+
 # ---------------------------------------------------------------- training
 
 

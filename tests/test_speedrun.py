@@ -13,6 +13,24 @@ SMALL = FastGPTConfig(vocabulary_size=7, context=8, layers=1, heads=2, channels=
 QUICK = Recipe(steps=80, lr=1e-2, embedding_lr=3e-2, largest=0.0, warmup=5, cosine=False, decay=0.5)
 
 
+def test_nanogpts_own_code_and_ours_are_one_model():
+    from tests.bench.bench_speedrun import NanoGPT
+
+    theirs = NanoGPT(7, context=8, layers=2, heads=2, channels=16)
+    ours = FastGPT(replace(nanogpt(7)[0], context=8, layers=2, heads=2, channels=16))
+    names = {"tokens.": "token_embedding.", "norm1": "attention_norm", "norm2": "mlp_norm"}
+    weights = {}
+    for name, weight in theirs.state_dict().items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        weights[name] = weight + torch.randn_like(weight)
+    weights["head.weight"] = weights["token_embedding.weight"]  # tied
+    ours.load_state_dict(weights)
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), weights.values(), strict=True)))
+    x = counting(16).view(2, 8)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
 def counting(count=500):
     """0 1 2 ... 6 0 1 2 ...: a text without surprises."""
     return torch.arange(count) % 7
