@@ -72,6 +72,8 @@ INGREDIENTS = [
     {"zero_head": False},
     {"previous": 1},
     {"previous": 2},
+    {"trigrams": 5},
+    {"shift": True},
 ]
 
 
@@ -129,6 +131,26 @@ def test_the_character_before_is_an_input():
     h[:, 1:] += second[x[:, :-1]]
     h[:, 0] += second[0]
     torch.testing.assert_close(gpt(x), gpt.head(gpt.norm(gpt.blocks(h))))
+
+
+def test_three_characters_are_an_input():
+    gpt, x = model(trigrams=2000, layers=1), tokens()  # 11³ = 1331 kinds: each has a row of its own
+    rows = torch.tensor([[k[t] + 11 * k[t - 1] + 121 * k[t - 2] for t in range(2, 12)] for k in x.tolist()])
+    h = gpt.token_embedding.weight[x]
+    h[:, 2:] += gpt.trigram_embedding.weight[rows]
+    h[:, 1] += gpt.trigram_embedding.weight[x[:, 1] + 11 * x[:, 0]]
+    h[:, 0] += gpt.trigram_embedding.weight[x[:, 0]]
+    torch.testing.assert_close(gpt(x), gpt.head(gpt.norm(gpt.blocks(h))))
+    assert model(trigrams=5)(x).shape == (3, 12, 11)
+
+
+def test_shift_adds_the_position_before():
+    block, x = model(shift=True).blocks[0], torch.randn(2, 12, 16)
+    mixed = x.clone()
+    mixed[:, 1:] += block.shift * x[:, :-1]
+    shifted = block.attend(x)
+    block.shift = None
+    torch.testing.assert_close(shifted, block.attend(mixed))
 
 
 @pytest.mark.parametrize(

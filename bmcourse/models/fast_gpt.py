@@ -15,7 +15,9 @@ class FastGPTConfig:
     """The shape of a FastGPT, and its ingredients. With every ingredient off it is nanoGPT's model.
 
     `norm` is "plain" (LayerNorm without weights), "rms" (without the mean too) or "weighted" (nn.LayerNorm);
-    `activation` is "relu2" or "gelu"; `previous` is how many characters before the present one are embedded as well.
+    `activation` is "relu2" or "gelu". `shift` lets attention read a mix of each position and the one before it.
+    Two ingredients are n-gram inputs: `previous` is how many characters before the present one are embedded as well,
+    `trigrams` the rows of a table with an embedding for each three characters, which share a row by chance (0: none).
     """
 
     vocabulary_size: int
@@ -29,7 +31,9 @@ class FastGPTConfig:
     activation: str = "relu2"
     zero_outputs: bool = True
     zero_head: bool = True
+    shift: bool = False
     previous: int = 0
+    trigrams: int = 0
 
 
 class FastGPT(nn.Module):
@@ -45,6 +49,7 @@ class FastGPT(nn.Module):
         self.config, C, V = config, config.channels, config.vocabulary_size
         self.token_embedding = nn.Embedding(V, C)
         self.previous_embeddings = nn.ModuleList(nn.Embedding(V, C) for _ in range(config.previous))
+        self.trigram_embedding = nn.Embedding(config.trigrams, C) if config.trigrams else None
         self.positions = None if config.rotary else nn.Embedding(config.context, C)
         self.blocks = nn.Sequential(*(FastBlock(config) for _ in range(config.layers)))
         self.norm = normalisation(config)
@@ -65,6 +70,8 @@ class FastGPT(nn.Module):
         x = self.token_embedding(tokens)  # (B, T, C)
         for distance, embedding in enumerate(self.previous_embeddings, start=1):
             x = x + embedding(F.pad(tokens, (distance, 0))[:, :T])
+        if self.trigram_embedding:
+            x = x + self.trigram_embedding(rows_of_trigrams(tokens, self.config))
         if self.positions:
             x = x + self.positions.weight[:T]
         return self.head(self.norm(self.blocks(x)))  # (B, T, V)
@@ -84,6 +91,7 @@ class FastBlock(nn.Module):
         self.attention_output = nn.Linear(C, C, bias=False)
         self.mlp_input = nn.Linear(C, 4 * C, bias=False)
         self.mlp_output = nn.Linear(4 * C, C, bias=False)
+        self.shift = nn.Parameter(torch.full((C,), 0.5)) if config.shift else None
         turns = rotations(config.context, C // H) if config.rotary else None
         self.register_buffer("turns", turns, persistent=False)
 
@@ -95,6 +103,8 @@ class FastBlock(nn.Module):
     def attend(self, x):
         B, T, C = x.shape
         H, D = self.heads, C // self.heads
+        if self.shift is not None:  # So et al., "Primer", 2021, mix three positions after this product
+            x = x + self.shift * F.pad(x, (0, 0, 1, 0))[:, :T]
         query_key, value = self.query_key_value(x).view(B, T, 3 * H, D).split((2 * H, H), dim=2)
         if self.qk_norm:
             query_key = F.layer_norm(query_key, (D,))
@@ -103,6 +113,14 @@ class FastBlock(nn.Module):
         query, key = query_key.split(H, dim=2)
         heads_first = (part.transpose(1, 2) for part in (query, key, value))  # each (B, H, T, D)
         return F.scaled_dot_product_attention(*heads_first, is_causal=True).transpose(1, 2).reshape(B, T, C)
+
+
+def rows_of_trigrams(tokens, config):
+    """The row of the table that stands for the last three of tokens (B, T), at each position; 0s stand before them."""
+    B, T = tokens.shape
+    last, before, first = (F.pad(tokens, (distance, 0))[:, :T] for distance in range(3))
+    V = config.vocabulary_size
+    return (last + V * before + V * V * first) % config.trigrams
 
 
 def rotations(T, D):
