@@ -94,8 +94,9 @@ def _named_in(tree, namespace):
         if isinstance(node, ast.Name) and node.id in namespace:
             yield node.id, inspect.unwrap(namespace[node.id])
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in namespace:
-            if getattr(namespace[node.value.id], "__name__", "") not in ("os", "sys"):  # theirs are of this machine
-                yield node.attr, inspect.unwrap(getattr(namespace[node.value.id], node.attr, None))
+            owner = namespace[node.value.id]
+            if owner is not os and owner is not sys:  # whose names stand for what this machine has
+                yield node.attr, inspect.unwrap(getattr(owner, node.attr, None))
 
 
 def _is_ours(thing):
