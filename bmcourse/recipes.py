@@ -117,6 +117,18 @@ def save_gpt(model, tokenizer, text, recipe, folder):
 
 
 def main(argv):
+    """Train again a model of data/, by its name (the GPT without one). Returns an exit status."""
+    from bmcourse import recipes_dalle
+
+    recipes = {"gpt": main_gpt, "dalle": recipes_dalle.main}
+    name, *rest = argv or ["gpt"]
+    if name not in recipes:
+        print(f"There is no recipe {name!r}. The recipes are: {', '.join(recipes)}.")
+        return 2
+    return recipes[name](rest)
+
+
+def main_gpt(argv):
     """Train the course's GPT and put it in data/; print how far it is. Returns an exit status."""
     torch.set_num_threads(1)  # on all cores a run this small is slower as soon as anything else works
     text, start = data.python_docs(), time.monotonic()

@@ -1,0 +1,177 @@
+"""What lesson 14 says of text to image, measured: a DALL-E smaller than the course's, trained anew for each seed."""
+
+import functools
+
+import torch
+import torch.nn.functional as F
+
+from bmcourse import data
+from bmcourse.claims.core import claim
+from bmcourse.models.dalle import (
+    DALLE,
+    VQVAE,
+    DALLEConfig,
+    from_patches,
+    k_means,
+    nearest_codes,
+    to_patches,
+)
+from bmcourse.text_to_image import (
+    HELD_OUT,
+    chance,
+    draw_images,
+    encode_captions,
+    fit,
+    score,
+    seen_digits,
+    terciles,
+    train_dalle,
+    train_judge,
+    train_vqvae,
+    variety,
+    vqvae_loss,
+)
+
+CODES, CHANNELS, HIDDEN, LAYERS, WIDTH = 64, 8, 32, 2, 64
+COPIES, VQVAE_STEPS, STEPS = 10, 500, 600
+SCALES = (0, 1, 2, 3, 5, 8)  # of guidance
+
+
+def dice(seed):
+    """A generator of this seed; torch's own random numbers begin there too."""
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+@functools.cache
+def world(seed):
+    """The digits split by `seed`, the limits of their captions, and what may be trained on."""
+    digits = data.digits(seed=seed)
+    limits = terciles(digits.train_images, digits.train_labels)
+    return digits, limits, seen_digits(digits.train_images, digits.train_labels, limits, COPIES, dice(seed))
+
+
+@functools.cache
+def judge_of(seed):
+    digits, _, _ = world(seed)
+    return train_judge(digits.train_images, digits.train_labels, dice(seed))
+
+
+@functools.cache
+def trained(seed):
+    """A DALL-E that has seen everything but the held-out combinations."""
+    generator = dice(seed)
+    _, _, seen = world(seed)
+    model = DALLE(DALLEConfig(CODES, CHANNELS, HIDDEN, LAYERS, heads=4, channels=WIDTH, dropout=0.0))
+    train_vqvae(model.vqvae, seen.images, generator, VQVAE_STEPS)
+    train_dalle(model, seen, generator, STEPS)
+    return model
+
+
+@functools.cache
+def scored(seed, guidance):
+    _, limits, _ = world(seed)
+    return score(trained(seed), judge_of(seed), limits, dice(seed), guidance=guidance)
+
+
+@claim(
+    "Captions never seen: of the images for held-out combinations of digit, thickness and slant, more than 85 % show "
+    "the right digit. (Guidance 3; a judge trained on real digits.)",
+    unit="% with the right digit",
+    at_least=85.0,
+)
+def unseen_captions_show_the_right_digit(seed):
+    return 100 * scored(seed, 3)["digit"]
+
+
+@claim(
+    "Thickness and slant of captions never seen are both right far more often than in real images of that digit taken "
+    "by chance. (Guidance 3.)",
+    unit="points above chance",
+    at_least=20.0,
+)
+def unseen_captions_set_both_attributes(seed):
+    digits, limits, _ = world(seed)
+    control = chance(digits.validation_images, digits.validation_labels, judge_of(seed), limits)
+    return 100 * (scored(seed, 3)["both"] - control["both"])
+
+
+@functools.cache
+def many_of_one(seed, guidance):
+    """How different images for the same caption are, on average over the held-out captions."""
+    generator, model = dice(seed), trained(seed)
+    captions = encode_captions(HELD_OUT)
+    images = [draw_images(model, words.expand(20, -1), generator, guidance) for words in captions]
+    return sum(map(variety, images)) / len(images)
+
+
+def guidance_table(seed):
+    """At SCALES, in percent: the right digit, both attributes right; and the variety, of 1,000."""
+    rows = [scored(seed, scale) for scale in SCALES]
+    variety_of_1000 = [round(1000 * many_of_one(seed, scale)) for scale in SCALES]
+    return [[round(100 * row[name], 1) for row in rows] for name in ("digit", "both")] + [variety_of_1000]
+
+
+@claim(
+    "Guidance makes the model obey: at 3 all that the caption says (digit, thickness and slant) is right more often "
+    "than at 1, the model as it was trained.",
+    unit="points more of the images",
+    at_least=5.0,
+    table=guidance_table,
+)
+def guidance_obeys(seed):
+    return 100 * (scored(seed, 3)["all"] - scored(seed, 1)["all"])
+
+
+@claim(
+    "Guidance costs variety: images for one caption differ less from each other at 5 than at 1.",
+    unit="% less spread of a pixel",
+    at_least=10.0,
+)
+def guidance_costs_variety(seed):
+    return 100 * (1 - many_of_one(seed, 5) / many_of_one(seed, 1))
+
+
+@claim(
+    "It is the caption that does it: at guidance 0, where the caption is not read, the digit is right by chance only.",
+    unit="points between guidance 3 and 0",
+    at_least=60.0,
+)
+def without_the_caption_it_is_chance(seed):
+    return 100 * (scored(seed, 3)["digit"] - scored(seed, 0)["digit"])
+
+
+@claim(
+    "A codebook learned with an encoder and a decoder beats k-means on patches with as many codes. (The squared error "
+    "of new digits, 64 codes, 500 steps of training.)",
+    unit="% less error",
+    at_least=0.0,
+    belief=True,
+)
+def learned_codes_beat_k_means(seed):
+    digits, _, seen = world(seed)
+    new, patches = digits.validation_images, to_patches(seen.images[:2000]).flatten(0, 1)
+    codebook = k_means(patches, CODES, dice(seed))
+    by_k_means = from_patches(codebook[nearest_codes(to_patches(new), codebook)])
+    vqvae = trained(seed).vqvae
+    learned = vqvae.decode(vqvae.encode(new))
+    return 100 * (1 - F.mse_loss(learned, new) / F.mse_loss(by_k_means, new)).item()
+
+
+@claim(
+    "A codebook that starts at random collapses: after training most of its codes are never used. Started by k-means, "
+    "they are.",
+    unit="codes more in use, of 64",
+    at_least=16.0,
+)
+def random_codebooks_collapse(seed):
+    _, _, seen = world(seed)
+    generator = dice(seed)
+    vqvae = VQVAE(CODES, CHANNELS, HIDDEN)
+
+    def loss():
+        return vqvae_loss(vqvae, seen.images[torch.randint(len(seen.images), (64,), generator=generator)])
+
+    fit(vqvae.parameters(), loss, VQVAE_STEPS, lr=5e-3)
+    used = [len(some.encode(seen.images).unique()) for some in (trained(seed).vqvae, vqvae)]
+    return used[0] - used[1]
