@@ -370,7 +370,7 @@ def _slope(w, r, c):
 LEAN = Exercise(
     reference=lean,
     prompt="How far the bright pixels of an image (height, width) lean to the right, in pixels for each pixel up: "
-    "minus the covariance of row and column over the variance of the row, every pixel weighing as much as it is bright. "
+    "minus the covariance of row and column over the variance of the row, pixels weighing as much as they are bright. "
     "Rows count downward, both from the centre of mass. One number.",
     cases=lambda: [
         (torch.eye(4).flip(1),),
@@ -548,8 +548,8 @@ def _loss_by_ignoring(logits, tokens, words):
 LOSS_ON_CODES = Exercise(
     reference=loss_on_codes,
     prompt="The loss of a DALL-E. `tokens` (B, T) are captions of `words` words each, followed by codes; `logits` "
-    "(B, T, V) are the GPT's: those at place t score the token at place t + 1. Return the mean cross-entropy of the codes "
-    "alone, in nats; the words are read, and not predicted.",
+    "(B, T, V) are the GPT's: those at place t score the token at place t + 1. Return the mean cross-entropy of the "
+    "codes alone, in nats; the words are read, and not predicted.",
     cases=lambda: [
         (torch.randn(1, 3, 4), torch.tensor([[0, 1, 3]]), 1),
         (torch.randn(2, 7, 5), torch.randint(5, (2, 7)), 3),

@@ -26,6 +26,7 @@ EXPLORERS = {
     "threshold": "few_labels",
     "chinchilla": "scaling",
     "bill": "scaling",
+    "paint": "dalle",
 }
 
 
