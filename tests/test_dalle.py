@@ -113,7 +113,7 @@ def test_the_two_distances_are_weighted_as_in_the_paper():
 def test_a_vqvae_learns_and_uses_its_codes():
     generator = dice()
     vqvae, images = VQVAE(32, 4, 16), DIGITS.train_images
-    losses = lesson.train_vqvae(vqvae, images, generator, steps=120)
+    losses = lesson.train_vqvae(vqvae, images, generator, steps=100)
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     assert len(vqvae.encode(images).unique()) > 20
     new = DIGITS.validation_images
@@ -163,7 +163,7 @@ def test_a_third_of_each_digit_is_thin_and_a_third_leans_left():
     for digit in range(10):
         for column in (1, 2):
             counts = truths[truths[:, 0] == digit, column].bincount(minlength=3)
-            assert counts.max() - counts.min() <= 2
+            assert counts.min() / counts.sum() > 0.3 and counts.max() / counts.sum() < 0.37  # some are equal
 
 
 def test_two_combinations_of_each_digit_are_held_out():

@@ -50,7 +50,7 @@ def k_means(vectors, count, generator, rounds=20):
     """
     different = vectors.unique(dim=0)
     if len(different) < count:
-        raise ValueError(f"{count} codes need as many different vectors; {len(different)} came. Ask for fewer codes.")
+        raise ValueError(f"{count} codes need as many different vectors; {len(different)} came. Ask for fewer.")
     codebook = different[torch.randperm(len(different), generator=generator)[:count]].clone()
     for _ in range(rounds):
         nearest = nearest_codes(vectors, codebook)
@@ -199,5 +199,5 @@ class DALLE(nn.Module):
         )
 
     def forward(self, captions, codes):
-        tokens = torch.cat([captions, codes + len(WORDS)], dim=1)  # (B, 6 + T): one sequence, one vocabulary
+        tokens = torch.cat([captions, codes + len(WORDS)], dim=1)  # (B, 6 + T)
         return self.gpt(tokens)[:, CAPTION - 1 :, len(WORDS) :]
