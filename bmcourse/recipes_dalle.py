@@ -42,7 +42,7 @@ def load_dalle(folder=FOLDER):
     raise kind(f"{problem}. Put back both files of the course's DALL-E, or train it: python -m bmcourse recipes dalle")
 
 
-def train(digits, shape, recipe, report):
+def follow_recipe(digits, shape, recipe, report):
     """A new DALL-E of `shape` (DALLEConfig's fields) trained by `recipe`, and a judge: both in eval mode.
 
     `report(step, loss)` after each step of the GPT.
@@ -99,6 +99,6 @@ def main(argv):
             print(f"step {step} of {RECIPE['steps']}: training loss {loss:.2f}, {left:.1f} minutes left", flush=True)
 
     print("First the judge and the VQ-VAE.", flush=True)
-    model, judge = train(digits, SHAPE, RECIPE, report)
+    model, judge = follow_recipe(digits, SHAPE, RECIPE, report)
     print("In data/dalle.safetensors now:", save(model, judge, digits, RECIPE, FOLDER))
     return 0
