@@ -11,7 +11,7 @@ COMMANDS = {
     "doctor": "check this machine and say how to fix what is wrong",
     "notebooks": "execute the notebooks and store their outputs",
     "claims": "measure again what the course claims",
-    "recipes": "train a model of data/ again (gpt or dalle)",
+    "recipes": "train a model of data/ again (gpt, bert or dalle)",
     "bench": "print the benchmarks' figures (a name runs one: bench models)",
 }
 MODULES = {

@@ -116,20 +116,8 @@ def save_gpt(model, tokenizer, text, recipe, folder):
     (folder / "gpt.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
-def main(argv):
-    """Train again a model of data/, by its name (the GPT without one). Returns an exit status."""
-    from bmcourse import recipes_dalle
-
-    recipes = {"gpt": main_gpt, "dalle": recipes_dalle.main}
-    name, *rest = argv or ["gpt"]
-    if name not in recipes:
-        print(f"There is no recipe {name!r}. The recipes are: {', '.join(recipes)}.")
-        return 2
-    return recipes[name](rest)
-
-
-def main_gpt(argv):
-    """Train the course's GPT and put it in data/; print how far it is. Returns an exit status."""
+def make_gpt():
+    """Train the course's GPT and put it in data/; print how far it is."""
     torch.set_num_threads(1)  # on all cores a run this small is slower as soon as anything else works
     text, start = data.python_docs(), time.monotonic()
 
@@ -141,4 +129,16 @@ def main_gpt(argv):
     model, tokenizer = train_gpt(text, SHAPE, RECIPE, report)
     save_gpt(model, tokenizer, text, RECIPE, FOLDER)
     print("In data/gpt.safetensors now. On text it has not read:", measure(model, tokenizer, text.validation))
+
+
+def main(argv):
+    """Train again a model of data/, by its name, the GPT without one. Returns an exit status."""
+    from bmcourse import pretraining, recipes_dalle
+
+    recipes = {"gpt": make_gpt, "bert": pretraining.make_bert, "dalle": recipes_dalle.make_dalle}
+    name = argv[0] if argv else "gpt"
+    if name not in recipes:
+        print(f"There is no recipe {name!r}. The recipes are: {', '.join(recipes)}.")
+        return 2
+    recipes[name]()
     return 0

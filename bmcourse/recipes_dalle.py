@@ -88,8 +88,8 @@ def save(model, judge, digits, recipe, folder):
     return about["measured"]
 
 
-def main(argv):
-    """Train the course's DALL-E and put it in data/; print how far it is. Returns an exit status."""
+def make_dalle():
+    """Train the course's DALL-E and put it in data/; print how far it is."""
     torch.set_num_threads(1)  # on all cores a run this small is slower as soon as anything else works
     digits, start = data.digits(), time.monotonic()
 
@@ -101,4 +101,3 @@ def main(argv):
     print("First the judge and the VQ-VAE.", flush=True)
     model, judge = follow_recipe(digits, SHAPE, RECIPE, report)
     print("In data/dalle.safetensors now:", save(model, judge, digits, RECIPE, FOLDER))
-    return 0

@@ -320,7 +320,7 @@ def test_the_recipe_on_a_small_scale_and_the_command(tmp_path, monkeypatch, caps
 
 def test_a_recipe_that_is_not_there(capsys):
     assert recipes.main(["gpt5"]) == 2
-    assert "There is no recipe 'gpt5'. The recipes are: gpt, dalle" in capsys.readouterr().out
+    assert "There is no recipe 'gpt5'. The recipes are: gpt, bert, dalle" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ LAYERS = [
         "augment",
         "few_labels",
         "text_to_image",
+        "pretraining",
         "train",
         "ngrams",
         "speedrun",

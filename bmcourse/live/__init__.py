@@ -27,6 +27,7 @@ EXPLORERS = {
     "chinchilla": "scaling",
     "bill": "scaling",
     "paint": "dalle",
+    "fill_in": "bert",
 }
 
 
