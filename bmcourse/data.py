@@ -202,6 +202,30 @@ def recall(count, distance, generator, symbols=8):
     return torch.cat([labels[:, None], noise, question], dim=1), labels
 
 
+LETTERS = "abcdefghilmnoprstvwxy"  # those that are one token each, with a space before, for the course's GPT
+TASKS = {
+    "copy": lambda letters: letters,
+    "reverse": lambda letters: letters[::-1],
+    "sort": sorted,
+    "last": lambda letters: letters[-1:],
+}
+
+
+def instructions(count, generator):
+    """`count` tasks whose answers can be checked, as pairs of texts: a prompt and its one right answer.
+
+    >>> instructions(1, torch.Generator().manual_seed(0))
+    [('copy r l =', ' r l\\n')]
+    """
+    pairs = []
+    for _ in range(count):
+        task = list(TASKS)[torch.randint(len(TASKS), (), generator=generator)]
+        length = torch.randint(2, 5, (), generator=generator).item()
+        letters = [LETTERS[i] for i in torch.randint(len(LETTERS), (length,), generator=generator)]
+        pairs.append((f"{task} {' '.join(letters)} =", f" {' '.join(TASKS[task](letters))}\n"))
+    return pairs
+
+
 # Modules of the standard library by what they are for; which of them there are depends on the version of Python.
 DOCUMENTED_MODULES = {
     "concurrency": "asyncio concurrent multiprocessing queue sched selectors subprocess threading",

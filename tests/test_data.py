@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bmcourse import data
+from bmcourse.recipes import load_gpt
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +159,24 @@ def test_recall_is_decided_by_its_generator():
     one, same = (data.recall(8, 5, torch.Generator().manual_seed(3))[0] for _ in range(2))
     assert torch.equal(one, same)
     assert not torch.equal(one, data.recall(8, 5, torch.Generator().manual_seed(4))[0])
+
+
+def test_instructions_have_the_answer_that_their_task_asks_for():
+    pairs = data.instructions(300, torch.Generator().manual_seed(0))
+    seen = set()
+    for prompt, answer in pairs:
+        task, *letters, equals = prompt.split(" ")
+        right = {"copy": letters, "reverse": letters[::-1], "sort": sorted(letters), "last": letters[-1:]}[task]
+        assert equals == "=" and answer == f" {' '.join(right)}\n" and 2 <= len(letters) <= 4
+        seen |= {task, len(letters), *letters}
+    assert seen == {"copy", "reverse", "sort", "last", 2, 3, 4, *data.LETTERS}
+
+
+def test_instructions_are_decided_by_their_generator_and_each_letter_is_one_token():
+    one, same = (data.instructions(8, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert one == same != data.instructions(8, torch.Generator().manual_seed(4))
+    _, tokenizer = load_gpt()
+    assert all(len(tokenizer.encode(f" {letter}")) == 1 for letter in data.LETTERS)
 
 
 def test_recall_over_no_distance():

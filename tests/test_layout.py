@@ -23,6 +23,7 @@ LAYERS = [
         "pruning",
         "quantization",
         "distillation",
+        "finetuning",
         "explain",
         "augment",
         "few_labels",
