@@ -51,7 +51,7 @@ def fast_recipe(steps, **more):
 
 def same_shape(vocabulary_size):
     """nanoGPT's shape, 4 blocks of 128 channels and no n-gram input, with the ingredients that pay there."""
-    return FastGPTConfig(vocabulary_size, qk_norm=True, shift=True), fast_recipe(300, muon_lr=0.02)
+    return FastGPTConfig(vocabulary_size, qk_norm=True, shift=True), fast_recipe(360, muon_lr=0.02)
 
 
 def free_shape(vocabulary_size):
