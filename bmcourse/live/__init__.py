@@ -22,6 +22,7 @@ EXPLORERS = {
     "nearby": "explanations",
     "convergence": "explanations",
     "shades": "explanations",
+    "copying": "gpt",
     "augment": "few_labels",
     "threshold": "few_labels",
     "chinchilla": "scaling",
