@@ -23,10 +23,10 @@ def _sentences(rows, T, shortest=3):
     return tokens
 
 
-# ---------------------------------------------------------------- mask_words
+# ---------------------------------------------------------------- mask_like_bert
 
 
-def mask_words(tokens, chosen, kinds, others):
+def mask_like_bert(tokens, chosen, kinds, others):
     inputs = torch.where(chosen & (kinds < 0.9), others, tokens)
     inputs = torch.where(chosen & (kinds < 0.8), 4, inputs)
     targets = torch.where(chosen, tokens, -100)
@@ -86,7 +86,7 @@ def _mask_in_place(tokens, chosen, kinds, others):
 
 
 MASK_WORDS = Exercise(
-    reference=mask_words,
+    reference=mask_like_bert,
     prompt="BERT's masking, with the chance taken out. All four are (B, T). Where `chosen` is True, a word of `tokens` "
     "is asked for. What the model reads there depends on its number in `kinds`, 0 to 1: below 0.8 it is [MASK], token "
     "4; from 0.8 to below 0.9 the token of `others`; from 0.9 on the word itself. Return inputs and targets: a target "
@@ -130,8 +130,8 @@ MASK_WORDS = Exercise(
         ),
         Wrong(
             lambda tokens, chosen, kinds, others: (
-                mask_words(tokens, torch.ones_like(chosen), kinds, others)[0],
-                mask_words(tokens, chosen, kinds, others)[1],
+                mask_like_bert(tokens, torch.ones_like(chosen), kinds, others)[0],
+                mask_like_bert(tokens, chosen, kinds, others)[1],
             ),
             "You change words that were not chosen. `kinds` counts only where `chosen` is True.",
         ),
@@ -159,11 +159,11 @@ MASK_WORDS = Exercise(
         ),
         Wrong(_masking(mask=0), "You write 0 at a hidden place: that is [PAD], and nobody looks at it. [MASK] is 4."),
         Wrong(
-            lambda *case: mask_words(*case)[::-1],
+            lambda *case: mask_like_bert(*case)[::-1],
             "Inputs and targets have changed places. Return inputs first.",
         ),
         Wrong(
-            lambda *case: mask_words(*case)[0],
+            lambda *case: mask_like_bert(*case)[0],
             "Return two tensors, `return inputs, targets`: what the model reads, and what it is asked for.",
         ),
     ],
