@@ -5,6 +5,7 @@ import pytest
 LONGEST = "tests/browser/test_notebooks.py"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
     """All tests of a file on one worker, where they share a browser or a kernel; the longest file's on two."""
     for number, item in enumerate(items):
