@@ -229,7 +229,7 @@ class Notebook:
     def wait_answered(self):
         """Wait until the kernel has answered every widget message; twice, since an answer can let another one go."""
         for _ in range(2):
-            self.page.wait_for_timeout(20)
+            self.page.wait_for_timeout(50)
             self.page.wait_for_function(ANSWERED)
 
     def problems(self):
