@@ -1,5 +1,6 @@
 """Claims: the verdict's arithmetic, the fingerprint, and that the evidence kept is of the code that is there."""
 
+import dataclasses
 import json
 import sys
 
@@ -112,6 +113,16 @@ def test_a_table_is_kept_beside_the_effects(own_evidence, monkeypatch):
     assert front.table("doubling") == [[[0, 0]], [[1, 2]], [[2, 4]], [[3, 6]], [[4, 8]]]
     with pytest.raises(ValueError, match="no table of 'tripling'. The claims with a table are: doubling."):
         front.table("tripling")
+
+
+def test_what_another_process_measures_meanwhile_is_kept(own_evidence, monkeypatch):
+    def table(seed):
+        own_evidence.write_text(json.dumps({"another": {"experiment": "0", "effects": [1.0]}}))
+        return [seed]
+
+    monkeypatch.setattr(core, "find_all", lambda: {"doubling": dataclasses.replace(doubling, table=table)})
+    core.main(["doubling"])
+    assert set(json.loads(own_evidence.read_text())) == {"another", "doubling"}
 
 
 def test_a_claim_that_does_not_hold_says_so(own_evidence, capsys):

@@ -221,10 +221,10 @@ def _measure(a_claim, prefix):
         print(f"\r{prefix} {a_claim.name}: seed {seed + 1} of {SEEDS}", end="", flush=True)
         effects.append(round(float(a_claim.measure(seed)), 4))
     print()
-    measured = evidence()
-    measured[a_claim.name] = {"experiment": fingerprint(a_claim.measure), "effects": effects}
+    found = {"experiment": fingerprint(a_claim.measure), "effects": effects}
     if a_claim.table:
-        measured[a_claim.name]["table"] = [a_claim.table(seed) for seed in range(SEEDS)]
+        found["table"] = [a_claim.table(seed) for seed in range(SEEDS)]
+    measured = evidence() | {a_claim.name: found}  # read last: another process may have measured something meanwhile
     unfinished = EVIDENCE.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(measured, indent=1, sort_keys=True) + "\n")
     os.replace(unfinished, EVIDENCE)
