@@ -1,5 +1,7 @@
 """An explorer for the lesson on the GPT: a text that repeats itself, the heads that notice it, and what comes next."""
 
+import functools
+
 import ipywidgets as widgets
 import numpy as np
 import torch
@@ -60,6 +62,7 @@ class CopyingPicture:
         self.rows = self.bars.barh(range(SHOWN), [0] * SHOWN)
         self.names = [self.bars.text(-0.06, row, "", ha="center", va="center", size=13) for row in range(SHOWN)]
         self.stage = Stage(fig)
+        self.look = functools.lru_cache(maxsize=1)(self.look)  # draw asks, and write the same once more
 
     def look(self, text, read, **switches):
         """The tokens read, the token after them or None, the weights (heads, T), the probabilities (V,)."""
