@@ -43,28 +43,20 @@ def main(path=None):
 
 
 def fast(config_and_recipe, ids):
-    """Number of steps, and a function that trains so many of them."""
+    """Number of steps, and a function that trains for so many of them, or for fewer to time the first ones."""
     config, recipe = config_and_recipe
-    report = Stop()
 
     def work(seed, steps):
-        report.after = steps
+        def stop(step, model, loss):
+            if step == steps < recipe.steps:
+                raise StopIteration
+
         try:
-            return train_fast(config, recipe, ids, seed, report)
+            return train_fast(config, recipe, ids, seed, stop)
         except StopIteration:
             return None
 
     return recipe.steps, work
-
-
-class Stop:
-    """A report that ends a run after so many steps, to time its first ones."""
-
-    after = math.inf
-
-    def __call__(self, step, model, loss):
-        if step > self.after:
-            raise StopIteration
 
 
 def race(contestants, train_ids, unread, V):
