@@ -336,7 +336,7 @@ def test_the_tests_are_one_pytest_over_tests_and_notebooks(checkout, monkeypatch
     monkeypatch.setattr(setup, "start", start)
     monkeypatch.setattr(setup, "finish", lambda process: 5)
     monkeypatch.setattr(setup, "find_browser", lambda: None)
-    fixed = "-m pytest -n 3 --dist loadfile --no-loadscope-reorder --nbval --nbval-cell-timeout=120"
+    fixed = "-m pytest -n 3 --dist loadscope --no-loadscope-reorder --nbval --nbval-cell-timeout=120"
     assert setup.test([]) == 5, "pytest's own status"
     paths = ["tests/browser/test_notebooks.py", "tests/test_commands.py", "notebooks", "tests"]
     assert started == [True, f"{fixed} {' '.join(str(checkout / path) for path in paths)}"]

@@ -31,7 +31,7 @@ SIZES = (
     if LINUX
     else "about 0.6 GB to download and 2.3 GB on disk"
 )
-PYTEST = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--nbval", "--nbval-cell-timeout=120")
+PYTEST = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder", "--nbval", "--nbval-cell-timeout=120")
 # Three workers keep two cores busy, for tests also wait: for servers, pages and programs. The longest files come first.
 TESTS = ("tests/browser/test_notebooks.py", "tests/test_commands.py", "notebooks", "tests")
 
