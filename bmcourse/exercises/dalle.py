@@ -78,6 +78,11 @@ CLOSEST_CODES = Exercise(
             "You return the codes themselves. Return their numbers: these are the tokens.",
         ),
         Wrong(
+            lambda vectors, codebook: (vectors - codebook).square().sum(dim=1).argmin(),
+            "You compare the first vector with the first code, the second with the second, and so on. Every vector has "
+            "to meet every code: vectors[:, None] - codebook.",
+        ),
+        Wrong(
             lambda vectors, codebook: torch.cdist(vectors, codebook).min(dim=1).values,
             "You return how far the nearest code is. Return which one it is: argmin, not min.",
         ),
@@ -226,6 +231,8 @@ def _value_and_gradients(answer, vectors, quantized, weights):
     result = answer(*inputs)
     if not torch.is_tensor(result) or result.shape != vectors.shape:
         raise Mistake(f"Return one tensor of the shape of the vectors, {tuple(vectors.shape)}.")
+    if not torch.equal(inputs[0], vectors):
+        raise Mistake("You wrote into `vectors`. They are the encoder's own answer: leave them, and make a new tensor.")
     gradients = [torch.zeros_like(vectors)] * 2
     if result.requires_grad:
         found = torch.autograd.grad((weights * result).sum(), inputs, allow_unused=True)
@@ -255,6 +262,11 @@ def _straight_by_no_grad(vectors, quantized):
     with torch.no_grad():
         step = quantized - vectors
     return vectors + step
+
+
+def _straight_by_overwriting(vectors, quantized):
+    vectors.data = quantized.data
+    return vectors
 
 
 PASS_GRADIENT = Exercise(
@@ -295,6 +307,10 @@ PASS_GRADIENT = Exercise(
         Wrong(
             lambda vectors, quantized: vectors + quantized - vectors.detach(),
             "`quantized` gets a gradient as well. Detach the whole difference: (quantized - vectors).detach().",
+        ),
+        Wrong(
+            _straight_by_overwriting,
+            "You wrote into `vectors`. They are the encoder's own answer: leave them, and make a new tensor.",
         ),
         Wrong(
             lambda vectors, quantized: (vectors + quantized) / 2,
@@ -486,6 +502,11 @@ WITHOUT_CAPTION = Exercise(
             "You remove whole rows: then captions and images no longer belong together. Set the words to 0.",
         ),
         Wrong(
+            lambda captions, draws, rate: torch.where(draws < rate, 0, captions),
+            "`draws < rate` has B answers, one a caption, and torch takes them for the W words. [:, None] makes them "
+            "(B, 1): one for all words of a row.",
+        ),
+        Wrong(
             _without_in_place,
             "The result is right, but you changed the captions that came in: in the next epoch they are gone for ever.",
         ),
@@ -586,6 +607,15 @@ LOSS_ON_CODES = Exercise(
             "You took the sum and not the mean: the loss would grow with the batch.",
         ),
         Wrong(
+            lambda logits, tokens, words: loss_on_codes(logits, tokens, words) * (tokens.shape[1] - words),
+            "You add up the codes of an image. Take the mean over the codes of all images.",
+        ),
+        Wrong(
+            lambda logits, tokens, words: F.cross_entropy(logits[:, words - 1 : -1], tokens[:, words:]),
+            "cross_entropy wants the scores of the tokens in the second dimension. Make one long list of all places "
+            "first: .flatten(0, 1) for the logits, .flatten() for the tokens.",
+        ),
+        Wrong(
             lambda logits, tokens, words: (
                 loss_on_codes(logits, tokens, words) * (tokens.shape[1] - words) / tokens.shape[1]
             ),
@@ -650,6 +680,11 @@ GUIDED_LOGITS = Exercise(
         Wrong(
             lambda conditional, unconditional, guidance: conditional + guidance * (unconditional - conditional),
             "You exchanged the two: more guidance goes away from the caption.",
+        ),
+        Wrong(
+            lambda conditional, unconditional, guidance: conditional + (guidance - 1) * (unconditional - conditional),
+            "You begin at the logits with the caption, but more guidance goes back to those without. The way on is "
+            "conditional - unconditional.",
         ),
         Wrong(
             lambda conditional, unconditional, guidance: guidance * (conditional - unconditional),
