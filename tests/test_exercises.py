@@ -348,6 +348,12 @@ def test_a_wrong_value_shows_the_first_failing_input_what_came_and_what_was_expe
     )
 
 
+def test_inputs_have_the_references_names_where_run_hands_them_on():
+    handed_on = dataclasses.replace(MSE, run=lambda answer, *case: answer(*case))
+    wrong = answer("return (prediction - target).sum()")
+    assert assess(handed_on, wrong).text() == assess(MSE, wrong).text()
+
+
 def test_an_error_shows_the_students_own_error():
     assert "  yours     NameError: name 'targte' is not defined" in assess(MSE, answer("return targte")).text()
 

@@ -85,7 +85,7 @@ def _mask_in_place(tokens, chosen, kinds, others):
     return tokens, targets
 
 
-MASK_WORDS = Exercise(
+MASK_LIKE_BERT = Exercise(
     reference=mask_like_bert,
     prompt="BERT's masking, with the chance taken out. All four are (B, T). Where `chosen` is True, a word of `tokens` "
     "is asked for. What the model reads there depends on its number in `kinds`, 0 to 1: below 0.8 it is [MASK], token "

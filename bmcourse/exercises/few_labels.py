@@ -544,7 +544,7 @@ MASK_WORDS = Exercise(
             "Return two tensors of the shape of the tokens: `return inputs, targets`.",
         ),
         Wrong(
-            lambda tokens, draws, rate, mask, padding: _hide_by_where(tokens, draws, rate, mask, None),
+            lambda tokens, draws, rate, mask, padding: _hide_by_where(tokens, draws, rate, mask, tokens + 1),
             "You hide padding too: the model would earn its points by guessing nothing behind every short sentence. "
             "Add & (tokens != padding).",
         ),

@@ -224,8 +224,15 @@ def _rows(exercise, index, outcome, expected):
 
 
 def _input_names(exercise, case):
-    """A name for each argument of a case: the parameters of `run` after the answer, or those of the reference."""
-    names = list(inspect.signature(exercise.run or exercise.reference).parameters)[1 if exercise.run else 0 :]
+    """A name for each argument of a case: the parameters of `run` after the answer, or those of the reference.
+
+    A `run` that hands on `*case` as it is has the reference's.
+    """
+    names = list(inspect.signature(exercise.reference).parameters)
+    if exercise.run:
+        _, *own = inspect.signature(exercise.run).parameters.values()
+        if all(parameter.kind is not inspect.Parameter.VAR_POSITIONAL for parameter in own):
+            names = [parameter.name for parameter in own]
     return [*names, *(f"argument {number + 1}" for number in range(len(names), len(case)))][: len(case)]
 
 
