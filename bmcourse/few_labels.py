@@ -12,6 +12,7 @@ from torch import nn
 from bmcourse.distillation import answers_of
 from bmcourse.losses import cross_entropy
 from bmcourse.models.sentences import PADDING, UNKNOWN
+from bmcourse.training import minimise
 
 
 def few(labels, count, classes, generator):
@@ -36,19 +37,6 @@ def few(labels, count, classes, generator):
 
 
 # ---------------------------------------------------------------- training on labels alone
-
-
-def minimise(model, loss, steps, lr):
-    """Train `model` with Adam on what `loss()` gives, a new number at each step; returns them all."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    losses = []
-    for _ in range(steps):
-        value = loss()
-        optimizer.zero_grad()
-        value.backward()
-        optimizer.step()
-        losses.append(value.item())
-    return losses
 
 
 def draw(inputs, count, generator):

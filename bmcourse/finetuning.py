@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from bmcourse.inference import stream_batch
-
-IGNORED = -100  # a target that costs nothing, as in torch.nn.functional.cross_entropy
+from bmcourse.training import IGNORED, minimise
 
 # ---------------------------------------------------------------- the answers only
 
@@ -49,22 +48,18 @@ def answer_log_probability(logits, targets):
 
 
 def fine_tune(model, pairs, steps, lr, batch_size=32, seed=0):
-    """Train `model` itself on the answers of `pairs`, in eval mode, with AdamW; returns the loss of every step.
+    """Train `model` itself on the answers of `pairs`, in eval mode, with Adam; returns the loss of every step.
 
     Only parameters that require a gradient move. `seed` chooses the batches.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=0.0)
-    losses = []
-    for _ in range(steps):
+
+    def loss():
         rows = torch.randint(len(pairs), (batch_size,), generator=generator)
         inputs, targets = answer_batch([pairs[row] for row in rows], model.config.context)
-        loss = answer_loss(model(inputs), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
+        return answer_loss(model(inputs), targets)
+
+    return minimise(model, loss, steps, lr)
 
 
 def answers(model, prompts, end, longest, seed=None):
@@ -180,7 +175,7 @@ def dpo_loss(chosen, rejected, reference_chosen, reference_rejected, beta):
 
 
 def prefer(model, preferences, steps, lr, beta=0.1, batch_size=32, seed=0):
-    """Train `model` itself by DPO on `preferences`, (prompt, chosen, rejected) each, in eval mode, with AdamW.
+    """Train `model` itself by DPO on `preferences`, (prompt, chosen, rejected) each, in eval mode, with Adam.
 
     The reference is the model as it comes. Returns the loss of every step; `seed` chooses the batches.
     Raises ValueError when there are no preferences.
@@ -189,9 +184,8 @@ def prefer(model, preferences, steps, lr, beta=0.1, batch_size=32, seed=0):
         raise ValueError("There are no preferences to learn from: where all answers are right, or all wrong, none is.")
     reference = copy.deepcopy(model).requires_grad_(False)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr, weight_decay=0.0)
-    losses = []
-    for _ in range(steps):
+
+    def loss():
         rows = torch.randint(len(preferences), (batch_size,), generator=generator)
         some = [preferences[row] for row in rows]
         pairs = [(prompt, good) for prompt, good, _ in some] + [(prompt, bad) for prompt, _, bad in some]
@@ -199,9 +193,6 @@ def prefer(model, preferences, steps, lr, beta=0.1, batch_size=32, seed=0):
         ours = answer_log_probability(model(inputs), targets).chunk(2)
         with torch.no_grad():
             theirs = answer_log_probability(reference(inputs), targets).chunk(2)
-        loss = dpo_loss(*ours, *theirs, beta)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
+        return dpo_loss(*ours, *theirs, beta)
+
+    return minimise(model, loss, steps, lr)

@@ -1,6 +1,6 @@
-"""The GPT that comes with the course: how it is read, and the recipe (配方) it was trained by.
+"""The models that come with the course: how they are read and written; and the recipe (配方) of the GPT.
 
-`python -m bmcourse recipes` trains it again: about six minutes on one core.
+`python -m bmcourse recipes` trains the GPT again: about six minutes on one core.
 """
 
 import json
@@ -15,9 +15,8 @@ import torch.nn.functional as F
 
 from bmcourse import data
 from bmcourse.models.gpt import GPT, GPTConfig
-from bmcourse.optimizers import AdamW, Muon
 from bmcourse.tokenizer import BytePairTokenizer
-from bmcourse.training import clip_gradients, evaluate, warmup_cosine
+from bmcourse.training import evaluate, minimise_with_muon
 
 FOLDER = pathlib.Path(__file__).parents[1] / "data"
 SHAPE = {"context": 128, "layers": 4, "heads": 4, "channels": 128, "dropout": 0.1}
@@ -33,35 +32,76 @@ RECIPE = {
 }
 
 
-def load_gpt(folder=FOLDER):
-    """The course's GPT, ready to answer (in eval mode), and its tokenizer. Reading the files executes nothing.
+def read_model(name, title, folder, make):
+    """What `make(about, weights)` makes of a model's two files: its JSON, and its weights by name, in 32 bits.
 
-    Raises FileNotFoundError when a file is missing, and ValueError when they are damaged or do not belong together.
+    Reading the files executes nothing. Raises FileNotFoundError when one is missing, and ValueError when they are
+    damaged or do not belong together: when `make` cannot use them.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        about = json.loads((folder / "gpt.json").read_text(encoding="utf-8"))
-        weights = load((folder / "gpt.safetensors").read_bytes())
+        about = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        weights = load((folder / f"{name}.safetensors").read_bytes())
+        return make(about, {key: weight.float() for key, weight in weights.items()})
+    except FileNotFoundError as error:
+        problem, kind = f"There is no {pathlib.Path(error.filename).name!r}", FileNotFoundError
+    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AssertionError) as error:
+        problem, kind = f"{name}.json and {name}.safetensors are damaged, or not of one model ({error})", ValueError
+    advice = f"Put back both files of the course's {title}, or train it: python -m bmcourse recipes {name}"
+    raise kind(f"{problem}. {advice}")
+
+
+def write_model(name, model, describe, folder):
+    """Write a model's weights in 16 bits, and beside them what `describe()` says of the model that the file holds."""
+    from safetensors.torch import save_file
+
+    weights = {key: weight.half() for key, weight in model.state_dict().items()}
+    model.load_state_dict(weights)  # measured is what the file holds
+    about = describe()
+    save_file(weights, folder / f"{name}.safetensors")
+    (folder / f"{name}.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+    return about
+
+
+def progress(steps):
+    """A report(step, loss) that prints, every hundred steps, how far a training is and how many minutes are left."""
+    start = time.monotonic()
+
+    def report(step, loss):
+        if step % 100 == 0:
+            left = (time.monotonic() - start) / step * (steps - step) / 60
+            print(f"step {step} of {steps}: training loss {loss:.2f}, {left:.1f} minutes left", flush=True)
+
+    return report
+
+
+# ---------------------------------------------------------------- the GPT
+
+
+def load_gpt(folder=FOLDER):
+    """The course's GPT, ready to answer (in eval mode), and its tokenizer.
+
+    Raises FileNotFoundError and ValueError as read_model does.
+    """
+
+    def make(about, weights):
         with torch.device("meta"):  # no memory, and no random numbers: the weights come from the file
             model = GPT(GPTConfig(**about["shape"]))
-        model.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
+        model.load_state_dict(weights, assign=True)
         tokenizer = BytePairTokenizer(list(map(tuple, about["merges"])))
         if tokenizer.vocabulary_size != model.config.vocabulary_size:
             raise ValueError(f"{tokenizer.vocabulary_size} tokens, but a model of {model.config.vocabulary_size}")
         return model.eval(), tokenizer
-    except FileNotFoundError as error:
-        problem, kind = f"There is no {pathlib.Path(error.filename).name!r}", FileNotFoundError
-    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError) as error:
-        problem, kind = f"gpt.json and gpt.safetensors are damaged, or not of one model ({error})", ValueError
-    raise kind(f"{problem}. Put back both files of the course's GPT, or train it: python -m bmcourse recipes")
+
+    return read_model("gpt", "GPT", folder, make)
 
 
 def train_gpt(text, shape, recipe, report):
     """A new GPT of `shape` (GPTConfig's fields) trained on `text` by `recipe`, in eval mode, and its tokenizer.
 
-    As in lesson 05, Muon moves the matrices of the blocks and AdamW all else; `report(step, model, loss)` after each.
+    Muon moves the matrices of the blocks and AdamW all else; `report(step, model, loss)` after each step.
     """
     tokenizer = BytePairTokenizer.train(text.train, recipe["vocabulary_size"])
     ids = torch.tensor(tokenizer.encode(text.train))
@@ -69,21 +109,13 @@ def train_gpt(text, shape, recipe, report):
     generator = torch.Generator().manual_seed(recipe["seed"])
     model = GPT(GPTConfig(tokenizer.vocabulary_size, **shape))
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
-    others = [p for p in model.parameters() if all(p is not m for m in matrices)]
-    optimizers = {
-        "muon_lr": Muon(matrices, recipe["muon_lr"], dtype=torch.float32),
-        "adamw_lr": AdamW(others, recipe["adamw_lr"]),
-    }
-    for step in range(1, recipe["steps"] + 1):
+    settings = {name: recipe[name] for name in ("steps", "muon_lr", "adamw_lr", "warmup", "largest_gradient")}
+
+    def loss():
         x, y = data.get_batch(ids, recipe["batch_size"], model.config.context, generator)
-        loss = F.cross_entropy(model(x).flatten(0, 1), y.flatten())
-        model.zero_grad()
-        loss.backward()
-        clip_gradients(model.parameters(), recipe["largest_gradient"])
-        for name, optimizer in optimizers.items():
-            optimizer.param_groups[0]["lr"] = recipe[name] * warmup_cosine(step, recipe["steps"], recipe["warmup"])
-            optimizer.step()
-        report(step, model, loss.item())
+        return F.cross_entropy(model(x).flatten(0, 1), y.flatten())
+
+    minimise_with_muon(model, matrices, loss, **settings, report=lambda step, loss: report(step, model, loss))
     return model.eval(), tokenizer
 
 
@@ -98,35 +130,27 @@ def measure(model, tokenizer, text):
 
 
 def save_gpt(model, tokenizer, text, recipe, folder):
-    """Write the weights in 16 bits, and beside them all that was needed to make them and what they reach."""
-    from safetensors.torch import save_file
+    """Write the GPT, and beside it all that was needed to make it and what it reaches on `text`."""
 
-    weights = {name: weight.half() for name, weight in model.state_dict().items()}
-    model.load_state_dict(weights)  # measured is what the file holds
-    about = {
-        "made_by": "python -m bmcourse recipes",
-        "text": f"{text.name} of Python {platform.python_version()}",
-        "shape": asdict(model.config),
-        "recipe": recipe,
-        "train": measure(model, tokenizer, text.train),
-        "validation": measure(model, tokenizer, text.validation),
-        "merges": tokenizer.merges,
-    }
-    save_file(weights, folder / "gpt.safetensors")
-    (folder / "gpt.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
+    def describe():
+        return {
+            "made_by": "python -m bmcourse recipes",
+            "text": f"{text.name} of Python {platform.python_version()}",
+            "shape": asdict(model.config),
+            "recipe": recipe,
+            "train": measure(model, tokenizer, text.train),
+            "validation": measure(model, tokenizer, text.validation),
+            "merges": tokenizer.merges,
+        }
+
+    write_model("gpt", model, describe, folder)
 
 
 def make_gpt():
     """Train the course's GPT and put it in data/; print how far it is."""
     torch.set_num_threads(1)  # on all cores a run this small is slower as soon as anything else works
-    text, start = data.python_docs(), time.monotonic()
-
-    def report(step, model, loss):
-        if step % 100 == 0:
-            left = (time.monotonic() - start) / step * (RECIPE["steps"] - step) / 60
-            print(f"step {step} of {RECIPE['steps']}: training loss {loss:.2f}, {left:.1f} minutes left", flush=True)
-
-    model, tokenizer = train_gpt(text, SHAPE, RECIPE, report)
+    text, report = data.python_docs(), progress(RECIPE["steps"])
+    model, tokenizer = train_gpt(text, SHAPE, RECIPE, lambda step, model, loss: report(step, loss))
     save_gpt(model, tokenizer, text, RECIPE, FOLDER)
     print("In data/gpt.safetensors now. On text it has not read:", measure(model, tokenizer, text.validation))
 

@@ -3,9 +3,6 @@
 `python -m bmcourse recipes dalle` trains it again: about five minutes on one core.
 """
 
-import json
-import pathlib
-import time
 from dataclasses import asdict
 
 import torch
@@ -13,33 +10,35 @@ import torch
 from bmcourse import data
 from bmcourse.models.cnn import CNN
 from bmcourse.models.dalle import DALLE, DALLEConfig
-from bmcourse.text_to_image import chance, score, seen_digits, terciles, train_dalle, train_judge, train_vqvae
+from bmcourse.recipes import FOLDER, progress, read_model, write_model
+from bmcourse.text_to_image import (
+    chance,
+    score,
+    seen_digits,
+    start_codebook,
+    terciles,
+    train_dalle,
+    train_judge,
+    train_vqvae,
+)
 
-FOLDER = pathlib.Path(__file__).parents[1] / "data"
 SHAPE = {"codes": 64, "code_channels": 8, "hidden": 48, "layers": 3, "heads": 4, "channels": 64, "dropout": 0.05}
 RECIPE = {"seed": 0, "copies": 15, "vqvae_steps": 1200, "steps": 2500, "lr": 3e-3, "batch_size": 64, "dropped": 0.1}
 
 
 def load_dalle(folder=FOLDER):
-    """The course's DALL-E and the judge of its images, both in eval mode. Reading the files executes nothing.
+    """The course's DALL-E and the judge of its images, both in eval mode.
 
-    Raises FileNotFoundError when a file is missing, and ValueError when they are damaged or do not belong together.
+    Raises FileNotFoundError and ValueError as recipes.read_model does.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
 
-    try:
-        about = json.loads((folder / "dalle.json").read_text(encoding="utf-8"))
-        weights = load((folder / "dalle.safetensors").read_bytes())
+    def make(about, weights):
         with torch.device("meta"):  # no memory, and no random numbers: the weights come from the file
             both = torch.nn.ModuleDict({"model": DALLE(DALLEConfig(**about["shape"])), "judge": CNN()})
-        both.load_state_dict({name: weight.float() for name, weight in weights.items()}, assign=True)
+        both.load_state_dict(weights, assign=True)
         return both["model"].eval(), both["judge"].eval()
-    except FileNotFoundError as error:
-        problem, kind = f"There is no {pathlib.Path(error.filename).name!r}", FileNotFoundError
-    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AssertionError) as error:
-        problem, kind = f"dalle.json and dalle.safetensors are damaged, or not of one model ({error})", ValueError
-    raise kind(f"{problem}. Put back both files of the course's DALL-E, or train it: python -m bmcourse recipes dalle")
+
+    return read_model("dalle", "DALL-E", folder, make)
 
 
 def follow_recipe(digits, shape, recipe, report):
@@ -52,6 +51,7 @@ def follow_recipe(digits, shape, recipe, report):
     images, labels = digits.train_images, digits.train_labels
     judge, model = train_judge(images, labels, generator), DALLE(DALLEConfig(**shape))
     seen = seen_digits(images, labels, terciles(images, labels), recipe["copies"], generator)
+    start_codebook(model.vqvae, seen.images, generator)
     train_vqvae(model.vqvae, seen.images, generator, recipe["vqvae_steps"])
     settings = {name: recipe[name] for name in ("steps", "lr", "batch_size", "dropped")}
     train_dalle(model, seen, generator, **settings, report=report)
@@ -71,33 +71,24 @@ def measure(model, judge, digits):
 
 
 def save(model, judge, digits, recipe, folder):
-    """Write the weights in 16 bits, and beside them all that was needed to make them and what they reach."""
-    from safetensors.torch import save_file
+    """Write the DALL-E and its judge, and beside them all that was needed to make them and what they reach."""
+
+    def describe():
+        return {
+            "made_by": "python -m bmcourse recipes dalle",
+            "shape": asdict(model.config),
+            "recipe": recipe,
+            "measured": measure(model, judge, digits),
+        }
 
     both = torch.nn.ModuleDict({"model": model, "judge": judge})
-    weights = {name: weight.half() for name, weight in both.state_dict().items()}
-    both.load_state_dict(weights)  # measured is what the file holds
-    about = {
-        "made_by": "python -m bmcourse recipes dalle",
-        "shape": asdict(model.config),
-        "recipe": recipe,
-        "measured": measure(model, judge, digits),
-    }
-    save_file(weights, folder / "dalle.safetensors")
-    (folder / "dalle.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
-    return about["measured"]
+    return write_model("dalle", both, describe, folder)["measured"]
 
 
 def make_dalle():
     """Train the course's DALL-E and put it in data/; print how far it is."""
     torch.set_num_threads(1)  # on all cores a run this small is slower as soon as anything else works
-    digits, start = data.digits(), time.monotonic()
-
-    def report(step, loss):
-        if step % 100 == 0:
-            left = (time.monotonic() - start) / step * (RECIPE["steps"] - step) / 60
-            print(f"step {step} of {RECIPE['steps']}: training loss {loss:.2f}, {left:.1f} minutes left", flush=True)
-
+    digits, report = data.digits(), progress(RECIPE["steps"])
     print("First the judge and the VQ-VAE.", flush=True)
     model, judge = follow_recipe(digits, SHAPE, RECIPE, report)
     print("In data/dalle.safetensors now:", save(model, judge, digits, RECIPE, FOLDER))

@@ -116,8 +116,11 @@ def seen_digits(images, labels, limits, copies, generator):
 # ---------------------------------------------------------------- training
 
 
-def fit(parameters, loss, steps, lr, warmup=1):
-    """Train the parameters with AdamW on what `loss()` gives, a new number at each step; returns them all."""
+def fit(parameters, loss, steps, lr, warmup=1, report=lambda step, loss: None):
+    """Train the parameters with AdamW on what `loss()` gives, a new number at each step; returns them all.
+
+    `report(step, loss)` comes after every step.
+    """
     parameters = list(parameters)
     optimizer = torch.optim.AdamW(parameters, lr=lr)
     losses = []
@@ -129,6 +132,7 @@ def fit(parameters, loss, steps, lr, warmup=1):
         optimizer.param_groups[0]["lr"] = lr * warmup_cosine(step, steps, warmup, floor=0.0)
         optimizer.step()
         losses.append(value.item())
+        report(step, losses[-1])
     return losses
 
 
@@ -157,8 +161,7 @@ def vqvae_loss(vqvae, images):
 
 
 def train_vqvae(vqvae, images, generator, steps, lr=5e-3, batch_size=64):
-    """Train `vqvae` on images (N, 8, 8) from a codebook by k-means; returns the loss of every step."""
-    start_codebook(vqvae, images, generator)
+    """Train `vqvae` on images (N, 8, 8), best after start_codebook; returns the loss of every step."""
 
     def loss():
         return vqvae_loss(vqvae, images[torch.randint(len(images), (batch_size,), generator=generator)])
@@ -186,16 +189,13 @@ def train_dalle(model, seen, generator, steps, lr=2e-3, batch_size=64, dropped=0
 
     Returns the loss of every step, and leaves the model in eval mode.
     """
-    codes, step = model.vqvae.encode(seen.images), 0
+    codes = model.vqvae.encode(seen.images)
 
     def loss():
-        nonlocal step
         rows = torch.randint(len(codes), (batch_size,), generator=generator)
-        value = image_loss(model, drop_captions(seen.captions[rows], dropped, generator), codes[rows])
-        report(step := step + 1, value.item())
-        return value
+        return image_loss(model, drop_captions(seen.captions[rows], dropped, generator), codes[rows])
 
-    losses = fit(model.train().gpt.parameters(), loss, steps, lr, warmup=min(100, steps))
+    losses = fit(model.train().gpt.parameters(), loss, steps, lr, warmup=min(100, steps), report=report)
     model.eval()
     return losses
 

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from bmcourse.data import get_batch
+from bmcourse.optimizers import AdamW, Muon
+
+IGNORED = -100  # a target that costs nothing, as in torch.nn.functional.cross_entropy
 
 
 @torch.no_grad()
@@ -74,6 +77,41 @@ def train(model, ids, steps, lr, batch_size=16, seed=0, schedule=None, largest=N
         optimizer.step()
         losses.append(loss.item())
     return losses
+
+
+def minimise(model, loss, steps, lr):
+    """Train `model` with Adam on what `loss()` gives, a new number at each step; returns them all."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    losses = []
+    for _ in range(steps):
+        value = loss()
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    return losses
+
+
+def minimise_with_muon(
+    model, matrices, loss, steps, muon_lr, adamw_lr, warmup, largest_gradient, report, momentum=0.95
+):
+    """Train `model` on what `loss()` gives: as in lesson 05, Muon moves `matrices` and AdamW all else.
+
+    `matrices` are parameters of the model; `report(step, loss)` comes after every step. Where there are few steps,
+    Muon does better with less momentum.
+    """
+    others = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
+    muon = Muon(matrices, muon_lr, momentum, dtype=torch.float32)
+    optimizers = [(muon, muon_lr), (AdamW(others, adamw_lr), adamw_lr)]
+    for step in range(1, steps + 1):
+        value = loss()
+        model.zero_grad()
+        value.backward()
+        clip_gradients(model.parameters(), largest_gradient)
+        for optimizer, lr in optimizers:
+            optimizer.param_groups[0]["lr"] = lr * warmup_cosine(step, steps, warmup)
+            optimizer.step()
+        report(step, value.item())
 
 
 def save_checkpoint(path, model, optimizer, step, generator):

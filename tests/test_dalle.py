@@ -113,6 +113,7 @@ def test_the_two_distances_are_weighted_as_in_the_paper():
 def test_a_vqvae_learns_and_uses_its_codes():
     generator = dice()
     vqvae, images = VQVAE(32, 4, 16), DIGITS.train_images
+    lesson.start_codebook(vqvae, images, generator)
     losses = lesson.train_vqvae(vqvae, images, generator, steps=100)
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     assert len(vqvae.encode(images).unique()) > 20

@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bmcourse import data
 from bmcourse.claims.core import claim
+from bmcourse.claims.training import documentation
 from bmcourse.models.gpt import GPT, GPTConfig
 from bmcourse.scaling import (
     best_size,
@@ -24,7 +25,6 @@ from bmcourse.scaling import (
     gpt_parameters,
     training_flops,
 )
-from bmcourse.tokenizer import CharacterTokenizer
 from bmcourse.train import backward_in_parts, recomputed
 from bmcourse.training import evaluate, warmup_cosine
 
@@ -74,13 +74,10 @@ def the_rule_fails_for_long_contexts(seed):
 # ---------------------------------------------------------------- the sweep
 
 
-@functools.cache
 def characters():
     """The characters of the documentation as numbers: to train on, and 20,000 to validate; and how many there are."""
-    text = data.python_docs()
-    tokenizer = CharacterTokenizer(text.train)
-    unread = tokenizer.encode(text.validation, errors="replace")[:20_001]
-    return torch.tensor(tokenizer.encode(text.train)), torch.tensor(unread), tokenizer.vocabulary_size
+    train, unread, V = documentation()
+    return train, unread[:20_001], V
 
 
 @functools.cache

@@ -27,17 +27,18 @@ def gpt_attention(model, tokens):
 
 
 @torch.no_grad()
-def encoder_attention(encoder, src, src_key_padding_mask=None):
+def encoder_attention(encoder, src, src_key_padding_mask=None, mask=None):
     """The weights of all heads of a TransformerEncoder that reads src (B, T, C): (layers, B, H, T, T).
 
-    `src_key_padding_mask` (B, T) is True for padding. Raises ValueError for an encoder in training mode.
+    `src_key_padding_mask` (B, T) is True for padding; `mask` is the encoder's own. Raises ValueError for an encoder in
+    training mode.
     """
     check_evaluating(encoder)
     weights = []
     for layer in encoder.layers:
         x = layer.norm1(src) if layer.norm_first else src
-        weights.append(layer.self_attn(x, x, x, None, src_key_padding_mask, need_weights=True)[1])
-        src = layer(src, None, src_key_padding_mask)
+        weights.append(layer.self_attn(x, x, x, mask, src_key_padding_mask, need_weights=True)[1])
+        src = layer(src, mask, src_key_padding_mask)
     return torch.stack(weights)
 
 

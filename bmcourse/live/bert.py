@@ -7,6 +7,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.transforms import IdentityTransform
 
 from bmcourse import plots
+from bmcourse.explain.attention import encoder_attention
 from bmcourse.inference import evaluating
 from bmcourse.live.data import line, text_field
 from bmcourse.live.explorer import Stage, explore
@@ -84,13 +85,8 @@ def probabilities_at(model, tokens, place):
 def looks_from(model, tokens, place, layer, head):
     """How much a head takes of every token (T,), seen from one place; layers and heads count from 0."""
     with evaluating(model):
-        x, mask = model.embedding(tokens), model.mask(tokens)
-        for below in model.encoder.layers[:layer]:
-            x = below(x, mask, tokens == PAD)
-        x = model.encoder.layers[layer].norm1(x)
-        attention = model.encoder.layers[layer].self_attn
-        weights = attention(x, x, x, mask, tokens == PAD, need_weights=True)[1]
-    return weights[0, head, place]
+        weights = encoder_attention(model.encoder, model.embedding(tokens), tokens == PAD, model.mask(tokens))
+    return weights[layer, 0, head, place]
 
 
 # -------------------------------------------------------------------------------------------------------- the picture
