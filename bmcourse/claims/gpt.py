@@ -148,6 +148,7 @@ def tuned(seed):
 @functools.cache
 def with_lora(seed):
     """The same with LoRA: as many steps, on the same batches."""
+    torch.manual_seed(seed)  # of its matrices A
     model = add_lora(course_gpt()[0], RANK)
     fine_tune(model, tasks(seed)[0], STEPS, LORA_LR, BATCH, seed)
     return model
