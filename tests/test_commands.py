@@ -23,8 +23,10 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent 
 
 
 def clean_environment():
-    """This process's variables without pytest's own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
+    """This process's variables without pytest's own and without its place for compiled files."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_", "PYTHONPYCACHE"))
+    }
 
 
 def index_answers(folder):

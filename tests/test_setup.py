@@ -254,6 +254,16 @@ def test_one_core_is_left_to_the_browser(monkeypatch):
     assert setup.environment()["OMP_NUM_THREADS"] == "3"
 
 
+def test_a_kernel_need_not_compile_torch_anew(checkout, monkeypatch):
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "/somewhere")
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    assert setup.environment()["PYTHONPYCACHEPREFIX"] == "/somewhere"
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    variables = setup.environment()
+    assert "PYTHONDONTWRITEBYTECODE" not in variables
+    assert variables["PYTHONPYCACHEPREFIX"] == str(checkout / ".venv/pycache")
+
+
 def test_programs_of_the_environment_come_first(checkout, monkeypatch):
     monkeypatch.setenv("PATH", "/somewhere")
     path = setup.environment()["PATH"]
