@@ -348,12 +348,24 @@ def test_the_tests_are_one_pytest_over_tests_and_notebooks(checkout, monkeypatch
     monkeypatch.setattr(setup, "find_browser", lambda: None)
     fixed = "-m pytest -n 3 --dist loadscope --no-loadscope-reorder --nbval --nbval-cell-timeout=120"
     assert setup.test([]) == 5, "pytest's own status"
-    paths = ["tests/browser/test_notebooks.py", "tests/test_commands.py", "notebooks", "tests"]
-    assert started == [True, f"{fixed} {' '.join(str(checkout / path) for path in paths)}"]
+    assert started == [True, f"{fixed} {checkout / 'notebooks'} {checkout / 'tests'}"]
     assert str(checkout) not in progress[0], "the student's own progress is left alone"
     assert "The browser tests need Chromium or Chrome, and there is none. Get one with: " in capsys.readouterr().out
     setup.test(["-x", "tests/test_data.py"])
     assert started[-1] == f"{fixed} -x tests/test_data.py"
+
+
+def test_the_longest_tests_come_first():
+    paths = [
+        "notebooks/00_start_here.ipynb",
+        *(f"tests/{name}" for name in ("browser", "test_bench.py", "test_commands.py")),
+    ]
+    command = [sys.executable, "-m", "pytest", "--nbval", "--collect-only", "-q", "-p", "no:cacheprovider", *paths]
+    printed = subprocess.run(command, cwd=setup.ROOT, capture_output=True, text=True, check=True).stdout
+    scopes = list(dict.fromkeys(line.rsplit("::", 1)[0] for line in printed.splitlines() if "::" in line))
+    lessons = "tests/browser/test_notebooks.py::Test"
+    assert scopes[:3] == [f"{lessons}EvenLessons", f"{lessons}OddLessons", "tests/test_commands.py"]
+    assert scopes[-2:] == ["notebooks/00_start_here.ipynb", "tests/test_bench.py"]
 
 
 def test_a_browser_is_found_on_the_path_or_where_its_installer_puts_it(tmp_path, monkeypatch):

@@ -32,8 +32,7 @@ SIZES = (
     else "about 0.6 GB to download and 2.3 GB on disk"
 )
 PYTEST = ("-n", "3", "--dist", "loadscope", "--no-loadscope-reorder", "--nbval", "--nbval-cell-timeout=120")
-# Three workers keep two cores busy, for tests also wait: for servers, pages and programs. The longest files come first.
-TESTS = ("tests/browser/test_notebooks.py", "tests/test_commands.py", "notebooks", "tests")
+# Three workers keep two cores busy, for tests also wait: for servers, pages and programs.
 
 
 class SetupError(Exception):
@@ -399,7 +398,7 @@ def test(arguments):
     prepare(tests=True)
     if not find_browser():
         say(f"The browser tests need Chromium or Chrome, and there is none. {browser_advice()}")
-    paths = arguments or [str(ROOT / path) for path in TESTS]
+    paths = arguments or [str(ROOT / folder) for folder in ("notebooks", "tests")]
     with TemporaryDirectory() as folder:  # the tests leave the student's own progress alone
         return finish(start(["-m", "pytest", *PYTEST, *paths], BMCOURSE_PROGRESS=os.path.join(folder, "progress.json")))
 
