@@ -361,7 +361,8 @@ def test_the_longest_tests_come_first():
         *(f"tests/{name}" for name in ("browser", "test_bench.py", "test_commands.py")),
     ]
     command = [sys.executable, "-m", "pytest", "--nbval", "--collect-only", "-q", "-p", "no:cacheprovider", *paths]
-    printed = subprocess.run(command, cwd=setup.ROOT, capture_output=True, text=True, check=True).stdout
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    printed = subprocess.run(command, cwd=setup.ROOT, env=variables, capture_output=True, text=True, check=True).stdout
     scopes = list(dict.fromkeys(line.rsplit("::", 1)[0] for line in printed.splitlines() if "::" in line))
     lessons = "tests/browser/test_notebooks.py::Test"
     assert scopes[:3] == [f"{lessons}EvenLessons", f"{lessons}OddLessons", "tests/test_commands.py"]
