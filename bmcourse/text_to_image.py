@@ -242,7 +242,7 @@ def check_captions(captions):
     if captions.ndim != 2 or captions.shape[1] != CAPTION:
         raise ValueError(
             f"The captions are {tuple(captions.shape)}; expected is (B, {CAPTION}), a row of words each: "
-            f"encode_caption('a thick seven , tilted left')[None] is one."
+            f"encode_caption('a thick seven, tilted left')[None] is one."
         )
 
 

@@ -51,7 +51,7 @@ def test_frames_and_words_say_what_is_right(desk):
     corners = [tuple(page[11 * (n // ACROSS), 11 * (n % ACROSS)]) for n in range(16)]
     blue = tuple(int(plots.BLUE[i : i + 2], 16) for i in (1, 3, 5))
     assert [corner == blue for corner in corners] == right.tolist()
-    assert f"all three <b>{int(right.sum())}</b>" in words and '"a thick seven , tilted left"' in words
+    assert f"all three <b>{int(right.sum())}</b>" in words and '"a thick seven, tilted left"' in words
 
 
 def test_it_says_whether_the_caption_was_trained_on(desk):

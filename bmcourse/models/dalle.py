@@ -138,9 +138,9 @@ def caption(digit, thickness, slant):
     """The caption of a digit 0 to 9 whose thickness and slant are 0, 1 or 2.
 
     >>> caption(7, 2, 0)
-    'a thick seven , tilted left'
+    'a thick seven, tilted left'
     """
-    return f"a {THICKNESSES[thickness]} {DIGITS[digit]} , {SLANTS[slant]}"
+    return f"a {THICKNESSES[thickness]} {DIGITS[digit]}, {SLANTS[slant]}"
 
 
 def encode_caption(text):
@@ -154,7 +154,7 @@ def encode_caption(text):
     if unknown or len(words) != CAPTION:
         problem = f"the word {unknown[0]!r}" if unknown else f"{len(words)} words (the comma is one)"
         raise ValueError(
-            f"The caption {text!r} has {problem}; expected are {CAPTION} as in 'a thick seven , tilted left'. "
+            f"The caption {text!r} has {problem}; expected are {CAPTION} as in 'a thick seven, tilted left'. "
             f"The words are: {' '.join(WORDS[1:])}."
         )
     return torch.tensor([WORDS.index(word) for word in words])
