@@ -25,7 +25,7 @@ def paint(model, judge, digits):
     thickness and slant are measured.
     """
     desk = Desk(model, judge, digits)
-    look = {"style": {"button_width": "125px"}}
+    look = {"layout": {"display": "flex"}, "style": {"button_width": "140px"}}
     explore(
         desk.draw,
         "Two rows of digits that the model wrote for one caption, framed in blue where digit, thickness and slant are "
