@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from bmcourse.inference import stream_batch
-from bmcourse.training import IGNORED, minimise
+from bmcourse.losses import IGNORED
+from bmcourse.training import minimise
 
 # ---------------------------------------------------------------- the answers only
 

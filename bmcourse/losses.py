@@ -9,6 +9,8 @@ from itertools import zip_longest
 
 import torch
 
+IGNORED = -100  # a target that costs nothing: cross_entropy's ignore_index, here and in torch
+
 
 def reduced(values, reduction):
     """The "mean" or the "sum" of `values`, or with "none" the values as they are; raises ValueError for others."""

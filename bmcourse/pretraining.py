@@ -21,11 +21,11 @@ from torch import nn
 from bmcourse import data
 from bmcourse.few_labels import fit
 from bmcourse.inference import evaluating
-from bmcourse.losses import cross_entropy
+from bmcourse.losses import IGNORED, cross_entropy
 from bmcourse.models.bert import BERT, MASK, PAD, SPECIAL, BERTClassifier, BERTConfig, read_sentences
 from bmcourse.models.sentences import split_words
 from bmcourse.recipes import FOLDER, progress, read_model, write_model
-from bmcourse.training import IGNORED, minimise_with_muon
+from bmcourse.training import minimise_with_muon
 
 FEWEST, MOST = 4, 30  # words of a sentence
 SHAPE = {"context": MOST + 2, "layers": 3, "heads": 4, "channels": 96, "dropout": 0.0}

@@ -11,8 +11,6 @@ import torch.nn.functional as F
 from bmcourse.data import get_batch
 from bmcourse.optimizers import AdamW, Muon
 
-IGNORED = -100  # a target that costs nothing, as in torch.nn.functional.cross_entropy
-
 
 @torch.no_grad()
 def evaluate(model, ids, context, batch_size=64):
