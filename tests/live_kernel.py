@@ -70,8 +70,9 @@ class Kernel:
             self.asked.append(message["header"]["msg_id"])
         return message["header"]["msg_id"]
 
-    def execute(self, code):
-        self.asked.append(self.client.execute(code))
+    def execute(self, code, person=False):
+        """Send a cell; `person`: from a page where somebody could answer, and not from a program."""
+        self.asked.append(self.client.execute(code, allow_stdin=person))
         return self.asked[-1]
 
     def reply(self, request):

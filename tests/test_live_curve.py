@@ -162,6 +162,18 @@ def test_an_explosion_is_told_and_flattens_nothing():
     assert "↑ 1.0e+06" in words(drawn)
 
 
+def test_an_explosion_in_a_curve_of_few_values_flattens_nothing_either():
+    x, y = falling(300)
+    validation = np.array([50, 100, 300]), np.array([3.0, 2.7, 500.0])
+    drawn = Curve(600)
+    drawn.still({"train": (x, y), "validation": validation}, [])
+    assert drawn.ax.get_ylim()[1] < 20
+
+
+def test_the_axis_is_named_for_what_the_curve_shows():
+    assert Curve(600, "share of errors").ax.get_ylabel() == "share of errors"
+
+
 def test_values_that_are_not_finite_leave_the_rest_as_it_is():
     x, y = falling(300)
     broken = np.append(y, [np.nan, np.inf, -np.inf])

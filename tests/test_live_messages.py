@@ -116,7 +116,7 @@ def test_interrupt_ends_after_the_step_and_the_cells_behind_it_do_not_run(kernel
     kernel.wait_idle(kernel.loop)
     error = kernel.outputs(kernel.loop)
     assert "KeyboardInterrupt: Interrupted after step" in error
-    assert "Run this cell again to go on with step" in error
+    assert "This cell makes a new run each time" in error
     assert kernel.reply(behind)["content"]["status"] == "aborted"
     assert kernel.run("print(run.ended, len(run.history['train'][0]) == run.step)") == "interrupted True\n"
     again = kernel.run("first = run.step\nfor step in run:\n    break\nprint(step - first)")

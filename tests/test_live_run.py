@@ -201,20 +201,40 @@ def logged(values, lr=0.5):
 
 
 @pytest.mark.parametrize(
-    ("values", "step", "sentence"),
+    ("values", "step", "sentence", "advice", "better"),
     [
-        ([2.0, math.nan, 1.0], 2, "train became NaN at step 2."),
-        ([2.0, -math.inf, 1.0], 2, "train became infinite at step 2."),
-        ([2.0] * 10 + [30.0] * 25, 30, "train exploded: it was 30 at step 30."),
+        ([2.0, math.nan, 1.0], 2, "train became NaN at step 2.", "train never fell", 0.005),
+        ([2.0, -math.inf, 1.0], 2, "train became infinite at step 2.", "train never fell", 0.005),
+        ([2.0] * 10 + [30.0] * 25, 30, "train exploded: it was 30 at step 30.", "train never fell", 0.005),
+        (
+            [2.0] + [1.9] * 9 + [30.0] * 25,
+            30,
+            "train exploded: it was 30 at step 30.",
+            "train fell only at first",
+            0.05,
+        ),
     ],
 )
-def test_a_loss_that_diverges_ends_the_run_with_the_cause(values, step, sentence, capsys):
+def test_a_loss_that_diverges_ends_the_run_with_the_cause(values, step, sentence, advice, better, capsys):
     run = logged(values)
     assert (run.ended, run.step) == ("diverged", step)
     assert capsys.readouterr().out == (
-        f"{sentence} Most likely the learning rate, 0.5, is too large. "
-        "The weights are spoiled: make a new model, and a new run with lr=0.05.\n"
+        f"{sentence} Most likely the learning rate, 0.5, is too large: {advice}. The weights are spoiled. "
+        f"Make a new model, and a new run with lr={better:g}.\n"
     )
+
+
+def test_after_a_divergence_the_rate_advised_is_the_last_at_which_the_loss_fell(capsys):
+    run = live.Run(steps=100, lr=3e-3, lr_range=(1e-5, 10))
+    optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters())
+    for step in run:
+        if step == 50:
+            run.lr = 10.0
+        run.steer(optimizer)
+        run.log(train=4 - step / 50 if step <= 50 else 1e6)  # the loss of step 50 is what the rate before led to
+    assert run.ended == "diverged"
+    assert "10, is too large: train last fell at 0.003." in (said := capsys.readouterr().out)
+    assert said.endswith("a new run with lr=0.003.\n")
 
 
 def test_nan_in_the_first_step_is_not_blamed_on_the_learning_rate(capsys):
@@ -426,6 +446,53 @@ def test_after_an_error_of_the_student_the_run_says_where_it_stands(kernel):
     (_, (last, _)) = kernel.displays(kernel.asked[-1])
     assert "image/png" in last
     assert kernel.run("for step in run:\n    pass\nprint(step, run.ended)") == "9 finished\n"
+
+
+def test_a_cell_that_makes_its_own_run_does_not_promise_to_go_on(kernel):
+    said = kernel.run("for step in (own := live.Run(steps=9)):\n    if step == 4: own._record('stop', True)")
+    assert said == (
+        "Stopped after step 4 of 9. This cell makes a new run each time; a run made in a cell of its own can go on.\n"
+    )
+
+
+def test_a_finished_run_executed_again_keeps_its_curve(kernel):
+    kernel.run("run = live.Run(steps=5)")
+    kernel.run("for step in run:\n    run.log(train=step)")
+    (_, last) = kernel.displays(kernel.asked[-1])
+    said = kernel.run("for step in run:\n    run.log(train=step)")
+    assert "This run has done its 5 steps." in said
+    assert kernel.displays(kernel.asked[-1]) == [last]
+
+
+WATCHED = """
+import time
+begin = time.perf_counter()
+run = live.Run(steps=40, seconds=2, shows="share of errors")
+for step in run:
+    run.log(train=1 / step)
+    if step == 1: print("IDS " + run._panel.box.model_id)
+print("took", "long" if time.perf_counter() - begin > 1.9 else "no time")
+"""
+
+
+def test_a_loop_that_somebody_watches_takes_its_time(kernel):
+    kernel.wait_quiet()
+    cell = kernel.execute(WATCHED, person=True)
+    kernel.update(kernel.wait_text("IDS").split()[1], _view_count=1)
+    kernel.wait_idle(cell)
+    assert "took long" in kernel.outputs(cell)
+    (_, (_, metadata)) = kernel.displays(cell)
+    assert metadata["image/png"]["alt"].startswith("Share of errors curves of a live run")
+
+
+def test_a_loop_that_nobody_watches_or_that_holds_up_other_cells_does_not_wait(kernel):
+    kernel.wait_quiet()
+    alone = kernel.execute(WATCHED)
+    kernel.wait_idle(alone)
+    first = kernel.execute(WATCHED, person=True)
+    second = kernel.execute("print('behind it')", person=True)
+    kernel.wait_idle(second)
+    assert "took no time" in kernel.outputs(alone) and "took no time" in kernel.outputs(first)
 
 
 def test_a_loop_that_is_left_open_is_closed_with_its_cell(kernel):

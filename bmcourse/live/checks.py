@@ -13,6 +13,12 @@ def checked_steps(steps):
     return steps
 
 
+def checked_seconds(seconds):
+    if not isinstance(seconds, numbers.Real) or not 0 <= seconds < math.inf:
+        raise ValueError(f"seconds must be a number, 0 or more; it was {seconds!r}.")
+    return seconds
+
+
 def checked_range(lr_range):
     try:
         low, high = lr_range

@@ -17,17 +17,18 @@ GREY, GRID = "#555555", {"color": "#b0b0b0", "alpha": 0.3, "linewidth": 0.8, "zo
 
 
 class Curve:
-    """The picture of a run of `steps` steps. A frame adds what was logged since the last to the sheet they share.
+    """The picture of a run of `steps` steps; `shows`, in words, is what its curves show.
 
-    Only when an axis, a label or the legend changes, which is seldom, is a new sheet begun: words are slow to draw.
+    A frame adds what was logged since the last to the sheet they share. Only when an axis, a label or the legend
+    changes, which is seldom, is a new sheet begun: words are slow to draw.
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps, shows="loss"):
         self.fig, self.ax = plots.figure(6.4, 3.2)
         self.fig.set_layout_engine("none")  # a fixed place for the axes, so that the picture does not jump
-        self.ax.set_position([0.11, 0.15, 0.85, 0.75])
+        self.ax.set_position([0.12, 0.16, 0.85, 0.74])
         self.ax.set(xlabel="step", xlim=(0, steps))
-        self.ax.set_ylabel("loss", labelpad=30)
+        self.ax.set_ylabel(shows, labelpad=34)
         self.ax.grid(visible=False, axis="y")
         self.steps, self.lines, self.scale, self.marks, self.written = steps, {}, None, [], []
         self.empty, self.sheet, self.labelled = None, None, []
@@ -54,11 +55,11 @@ class Curve:
         return file.getvalue()
 
     def still(self, history, moves):
-        """The same picture in full quality, for the saved notebook."""
+        """The same picture in full quality, for after the run."""
         for name, curve in self._fit(history, moves).items():
             self.lines[name].set_data(*curve, start=0, buckets=1000)
         self._write(self.marks)
-        return plots.png(self.fig)
+        return plots.png(self.fig, self.fig.dpi)
 
     def _fit(self, history, moves):
         """Fit the y axis, the looks of the lines and the marks. Returns the curves without what is not finite."""
@@ -103,7 +104,7 @@ class Curve:
                 line.set_data(steps, values, start, buckets=100)
                 line.draw(self.fig.canvas.get_renderer())
                 line.drawn = len(steps)
-                left.append(int(self.ax.transData.transform((steps[start], 0))[0]) - 8)
+                left.append(int(self.ax.transData.transform((steps[start], 0))[0]) - 8 * plots.SHARP)
         return max(min(left, default=width - 1), 0)
 
     def _write(self, marks):
@@ -116,7 +117,7 @@ class Curve:
             *ax.plot(*reversed(bars(places)), transform=up, **GRID),
             *ax.plot(*bars([step for step, _ in marks]), ":", color=GREY, linewidth=1, transform=across),
             *(ax.text(-0.01, tick, f"{tick:g}", ha="right", va="center", transform=up) for tick in places),
-            *(ax.text(step, 0.98, label, rotation=90, size=8, transform=across, **grey) for step, label in marks),
+            *(ax.text(step, 0.98, label, rotation=90, size=8.5, transform=across, **grey) for step, label in marks),
             ax.text(0.995, 0.97, self.largest, transform=ax.transAxes, **grey),
         ]
         if self.lines:

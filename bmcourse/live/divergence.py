@@ -13,14 +13,18 @@ class Watch:
 
     def __init__(self):
         self.loss, self.first_values, self.high = None, [], 0
+        self.lowest, self.lr_before, self.lr_that_worked = math.inf, None, None
 
     def see(self, name, step, value, lr):
-        """A sentence if the run makes no sense from here on, else ""."""
+        """A sentence if the run makes no sense from here on, else ""; `lr` is the learning rate of this step."""
         self.loss = self.loss or name
         if not math.isfinite(value):
-            return not_finite(name, step, value, lr)
+            return self._not_finite(name, step, value, lr)
         if name != self.loss:
             return ""
+        if value < self.lowest:
+            self.lr_that_worked, self.lowest = self.lr_before, value  # this value is what the step before led to
+        self.lr_before = lr
         if len(self.first_values) < 10:
             self.first_values.append(abs(value))
             self.limit = FACTOR * max(self.first_values) or math.inf
@@ -28,21 +32,25 @@ class Watch:
         if self.high < IN_A_ROW:
             return ""
         self.high = 0
-        return f"{name} exploded: it was {value:.2g} at step {step}. {too_large(lr)}"
+        return f"{name} exploded: it was {value:.2g} at step {step}. {self._too_large(lr)}"
 
+    def _not_finite(self, name, step, value, lr):
+        what = "NaN" if math.isnan(value) else "infinite"
+        if step <= 1:
+            return (
+                f"{name} was {what} at step {step}, before the model had learned anything. "
+                "Look for NaN or infinity in the data, a division by zero, or the logarithm of zero."
+            )
+        return f"{name} became {what} at step {step}. {self._too_large(lr)}"
 
-def not_finite(name, step, value, lr):
-    what = "NaN" if math.isnan(value) else "infinite"
-    if step <= 1:
+    def _too_large(self, lr):
+        if self.lr_that_worked is None:
+            advice, better = f"{self.loss} never fell", lr / 100
+        elif self.lr_that_worked >= lr:
+            advice, better = f"{self.loss} fell only at first", lr / 10
+        else:
+            advice, better = f"{self.loss} last fell at {self.lr_that_worked:.2g}", self.lr_that_worked
         return (
-            f"{name} was {what} at step {step}, before the model had learned anything. "
-            "Look for NaN or infinity in the data, a division by zero, or the logarithm of zero."
+            f"Most likely the learning rate, {lr:.2g}, is too large: {advice}. The weights are spoiled. "
+            f"Make a new model, and a new run with lr={better:.1g}."
         )
-    return f"{name} became {what} at step {step}. {too_large(lr)}"
-
-
-def too_large(lr):
-    return (
-        f"Most likely the learning rate, {lr:.2g}, is too large. The weights are spoiled: "
-        f"make a new model, and a new run with lr={lr / 10:.1g}."
-    )

@@ -19,6 +19,7 @@ class Inbox:
 
     def __init__(self, kernel, widgets):
         self.kernel, self.ours, self.held = kernel, {widget.model_id for widget in widgets}, []
+        self.cells_wait = False  # whether a message that is held asks for another cell, as all do after a Run All
         self.problem = ""  # one sentence for the student once something failed; the training goes on
         with self._guarded():
             if threading.current_thread() is not threading.main_thread():
@@ -60,7 +61,9 @@ class Inbox:
         session = self.kernel.session
         sender, frames = session.feed_identities(parts, copy=False)
         message = session.deserialize(frames, content=False, copy=False)
-        if not self._is_ours(message["header"]["msg_type"], session.unpack(message["content"])):
+        kind = message["header"]["msg_type"]
+        self.cells_wait = self.cells_wait or kind == "execute_request"
+        if not self._is_ours(kind, session.unpack(message["content"])):
             return None
         return sender, session.deserialize(frames, content=True, copy=False)
 

@@ -10,13 +10,16 @@ from collections import deque
 import ipywidgets as widgets
 from IPython.display import display
 
+from bmcourse.live import view
 from bmcourse.live.curve import Curve
 from bmcourse.live.messages import Inbox
-from bmcourse.live.view import widget_view
 
 BUDGET = 0.029  # of the time goes into drawing, averaged over five frames: a new axis costs as much as several
 NOTCH = 0.02  # of the slider, in powers of ten
 PAUSE = 0.21  # seconds between two frames, at least; each costs the browser more than the kernel
+ZOOM = 1.25  # of the curve on the page
+PAUSE_BUTTON, GO_ON_BUTTON = {"description": "Pause", "icon": "pause"}, {"description": "Go on", "icon": "play"}
+PATIENCE = 3.0  # seconds in which a page shows the panel, if there is a page
 
 
 class Panel:
@@ -28,13 +31,16 @@ class Panel:
             run.lr, min=low, max=high, step=NOTCH, description="learning rate", readout_format=".1e",
             style={"description_width": "initial"}, layout={"width": "380px"},
         )  # fmt: skip
-        self.pause = widgets.ToggleButton(description="Pause", icon="pause", layout={"width": "90px"})
+        self.pause = widgets.ToggleButton(**PAUSE_BUTTON, layout={"width": "90px"})
         self.stop = widgets.Button(description="Stop", icon="stop", layout={"width": "90px"})
         self.stop.on_click(lambda _: setattr(self, "stop_clicked", True))
-        self.picture = widgets.Image(format="png", width=640, height=320)
+        self.picture = view.picture(Curve(run.steps, run.shows).frame({}, []), ZOOM)
         self.status = widgets.HTML()
         self.controls = widgets.HBox([self.pause, self.stop, self.slider])
-        self.box = widgets.VBox([self.controls, self.picture, self.status])
+        self.box = view.described(
+            f"Curves of a live run of {run.steps} steps: {run.shows} against the step, with the last values below.",
+            *(self.controls, self.picture, self.status),
+        )
         self.box._view_count = 0  # from now on the page counts the views of the box; without a page it stays 0
         self.place, self.lr, self.lr_range, self.heard = place, run.lr, run.lr_range, self.slider.value
         self.frames, self.seconds = 0, 0.0  # drawn while the loop ran
@@ -44,7 +50,7 @@ class Panel:
         """Show the panel while the loop goes on, and at the end the picture of `run` where it was."""
         self.pause.value, self.stop_clicked = False, False
         self.begin, self.first_step = time.perf_counter(), run.step
-        self.curve, self.costs = Curve(run.steps), deque(maxlen=5)
+        self.curve, self.costs = Curve(run.steps, run.shows), deque(maxlen=5)
         heard = [self.slider, self.pause, self.stop, self.controls, self.picture, self.status, self.box]
         self.inbox = Inbox(shell.kernel, heard)
         self.draw(run)  # the first frame is slow: before the loop
@@ -61,22 +67,34 @@ class Panel:
     def show_below_cell(self, run):
         """Display the panel; returns what puts the picture there instead."""
         text = repr(run)  # the same before and after: files keep the last, and nbval compares it with the first
-        handle = display({"text/plain": text, **widget_view(self.box)}, raw=True, display_id=True)
-
-        def leave():
-            still = {"text/plain": text, "image/png": run.png()}
-            handle.update(still, raw=True, metadata={"image/png": {"alt": run.describe()}})
-
-        return leave
+        handle = display({"text/plain": text, **view.widget_view(self.box)}, raw=True, display_id=True)
+        return lambda: still(run, handle.update)
 
     def show_in_place(self, run):
         """Put the panel into the box `place`; returns what puts the picture there instead."""
         self.place.children = [self.box]
 
         def leave():
-            self.place.children = [widgets.Image(value=run.png())]
+            self.place.children = [view.described(run.describe(), view.picture(run.png(), ZOOM))]
 
         return leave
+
+    def watched(self, shell):
+        """Whether somebody looks, or will in a moment: a page is there, and no other cell waits for this one."""
+        if self.inbox.cells_wait or self.inbox.problem:
+            return False
+        asks = getattr(shell.kernel, "_allow_stdin", True)  # whether the cell came from where a person can answer
+        return self.box._view_count > 0 or (asks and time.perf_counter() < self.begin + PATIENCE)
+
+    def ahead(self, run):
+        """Whether the loop has done a larger part of its steps than is over of the time it takes when watched."""
+        share = (run.step - self.first_step) / (run.steps - self.first_step)
+        return time.perf_counter() < self.begin + share * run.seconds
+
+    def show_pause(self, paused):
+        """Let the button say what a click on it does."""
+        for name, value in (GO_ON_BUTTON if paused else PAUSE_BUTTON).items():
+            setattr(self.pause, name, value)
 
     def listen(self):
         """Hear the page: the learning rate if the slider was moved since the last time, else None."""
@@ -110,12 +128,20 @@ class Panel:
     def _status(self, run, history):
         yield f"{'paused after ' if self.pause.value else ''}step {run.step} of {run.steps}"
         done = run.step - self.first_step
-        if done:
+        if done and not self.pause.value:
             yield f"{duration((run.steps - run.step) * (time.perf_counter() - self.begin) / done)} left"
         yield from (f"{name} {values[-1]:.3g}" for name, (_, values) in history.items())
         yield f"lr {run.lr:.2g}"
         if self.inbox.problem:
             yield self.inbox.problem
+
+
+def still(run, show):
+    """Show the picture of `run` by `show`, which is IPython's display or the update of what it displayed."""
+    png = run.png()
+    show(
+        {"text/plain": repr(run), "image/png": png}, raw=True, metadata=view.picture_metadata(png, run.describe(), ZOOM)
+    )
 
 
 def duration(seconds):

@@ -56,7 +56,7 @@ def limits(curves):
     if not curves:
         return False, 0.0, 1.0
     values = np.concatenate(curves)
-    usual = max(np.median(np.abs(values)), *(np.abs(curve[:10]).max() for curve in curves))
+    usual = max(np.median(np.abs(values)), *(usual_start(np.abs(curve[:10])) for curve in curves))
     low, high = values.min(), values[values <= 3 * usual].max()
     if low > 0 and high > 20 * low:
         return True, 10.0 ** math.floor(math.log10(low)), nice(high)
@@ -65,6 +65,11 @@ def limits(curves):
     if low < 0:
         return False, math.floor(low / step) * step, high
     return False, max(part * high for part in (0, 0.5, 0.8) if part * high <= low), max(high, step)
+
+
+def usual_start(values):
+    """The largest of the first values of a curve, unless that one has exploded: a short curve has no others."""
+    return min(values.max(), max(values[0], 10 * np.median(values)))
 
 
 def nice(value):

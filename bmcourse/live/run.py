@@ -9,7 +9,14 @@ import threading
 import time
 from array import array
 
-from bmcourse.live.checks import checked_lr, checked_number, checked_range, checked_schedule, checked_steps
+from bmcourse.live.checks import (
+    checked_lr,
+    checked_number,
+    checked_range,
+    checked_schedule,
+    checked_seconds,
+    checked_steps,
+)
 from bmcourse.live.divergence import Watch
 
 LISTEN = 0.005  # seconds between two looks at the controls
@@ -26,7 +33,9 @@ class Run:
             optimizer.step()
             run.log(train=loss)
 
-    After a stop or an interrupt the same loop goes on where it was left. `lr_range` are the two ends of the slider.
+    After a stop or an interrupt the same loop goes on where it was left. `lr_range` are the two ends of the slider, and
+    `shows` is what the curves show. While somebody watches, all the steps take `seconds` at least, so that there is
+    time to steer. When nobody does, or other cells wait for this one, as after a Run All, they take what they need.
 
     `run.schedule` is every move of a control as (step, control, value), made after that step; "code" is a learning rate
     set by the loop's own lines. A new run with this `schedule` makes the same moves and gives the same bits.
@@ -34,7 +43,7 @@ class Run:
     `run.ended` tells why the loop ended: "finished", "stopped", "interrupted", "diverged", or "left" (break or error).
     """
 
-    def __init__(self, steps, lr=3e-3, lr_range=(1e-5, 1.0), schedule=(), place=None):
+    def __init__(self, steps, lr=3e-3, lr_range=(1e-5, 1.0), schedule=(), place=None, shows="loss", seconds=15.0):
         self.steps, self.lr_range = checked_steps(steps), checked_range(lr_range)
         self._lr = self._first_lr = self._lr_used = checked_lr(lr, self.lr_range)
         self._replay = collections.deque(checked_schedule(schedule, self.lr_range))
@@ -43,6 +52,7 @@ class Run:
         self._watch, self._diverged = Watch(), ""
         self._place, self._panel, self._open, self._in_body, self._interrupted = place, None, False, False, False
         self._steered = 0  # the step whose steer() was the last to hear the slider
+        self.shows, self.seconds, self._made_in = shows, checked_seconds(seconds), this_cell()
         if notebook_shell():
             from bmcourse.live import panel  # noqa: F401  (its imports take seconds: here, not in the loop)
 
@@ -53,6 +63,7 @@ class Run:
         if self._open:
             raise RuntimeError("This run's loop is already going. For a loop inside it make another live.Run(...).")
         if self.step >= checked_steps(self.steps):
+            self._show_again()
             print(
                 f"This run has done its {self.steps} steps. To go on, set run.steps += 300 and run this cell again; "
                 "to start afresh, make a new model and a new run."
@@ -137,18 +148,28 @@ class Run:
         """The picture of the run so far, as bytes: what the notebook keeps."""
         from bmcourse.live.curve import Curve
 
-        return Curve(self.steps).still(self.history, self.schedule)
+        return Curve(self.steps, self.shows).still(self.history, self.schedule)
 
     def describe(self):
         """The picture in words, for those who do not see it."""
-        words = [f"Loss curves of a live run after {self.step} of {self.steps} steps."]
+        words = [f"{self.shows.capitalize()} curves of a live run after {self.step} of {self.steps} steps."]
         for name, (steps, values) in self.history.items():
             words.append(f"{name}: {values[0]:.3g} at step {steps[0]}, {values[-1]:.3g} at step {steps[-1]}.")
         moves = sum(control in ("lr", "code") for _, control, _ in self.schedule)
         return " ".join(words + [f"The learning rate was moved {moves} times."] * bool(moves))
 
+    def _show_again(self):
+        """The cell of a finished run was executed again, and the page has dropped its picture."""
+        if notebook_shell() and self._curves and not self._place:
+            from IPython.display import display
+
+            from bmcourse.live.panel import still
+
+            still(self, display)
+
     def _begin(self):
         self.ended, self._open, self._interrupted = None, True, False
+        self._own_cell = self._made_in is not None and self._made_in == this_cell()
         self._diverged, self._next_listen = "", 0.0
         self._closing.callback(self._end)
         self._closing.enter_context(self._interrupts_wait())
@@ -168,6 +189,8 @@ class Run:
                 self._record(control, value)
         if self._panel and not self.ended and time.perf_counter() >= self._next_listen:
             self._listen()
+        if self._panel and 0 < self.step < self.steps:
+            self._take_time()
         if self.step >= self.steps:
             self._settle()
             self.ended = self.ended or "finished"
@@ -177,16 +200,26 @@ class Run:
             self.ended = "interrupted"
         return self._open and not self.ended
 
+    def _take_time(self):
+        """Wait until as large a part of `seconds` is over as of the steps: a loop of a second cannot be steered."""
+        while (
+            not (self.ended or self._interrupted) and self._panel.ahead(self) and self._panel.watched(notebook_shell())
+        ):
+            time.sleep(LISTEN)
+            self._listen()
+
     def _listen(self):
         self._hear()
         if self._panel.pause.value:
             begin = time.perf_counter()
             self._record("pause", True)
+            self._panel.show_pause(True)
             while self._panel.pause.value and not (self._panel.stop_clicked or self._interrupted):
                 self._panel.draw_if_due(self)
                 time.sleep(0.03)
                 self._hear()
             self._record("pause", False)
+            self._panel.show_pause(False)
             self._panel.begin += time.perf_counter() - begin
         if self._panel.stop_clicked:
             self._record("stop", True)
@@ -238,8 +271,12 @@ class Run:
             print(f"The run stands at {self._where()}")
 
     def _where(self):
-        go_on = f" Run this cell again to go on with step {self.step + 1}." if self.step < self.steps else ""
-        return f"step {self.step} of {self.steps}.{go_on}"
+        if self.step == self.steps:
+            return f"step {self.step} of {self.steps}."
+        go_on = f"Run this cell again to go on with step {self.step + 1}."
+        if self._own_cell:
+            go_on = "This cell makes a new run each time; a run made in a cell of its own can go on."
+        return f"step {self.step} of {self.steps}. {go_on}"
 
     @contextlib.contextmanager
     def _interrupts_wait(self):
@@ -258,6 +295,12 @@ class Run:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def this_cell():
+    """The number of the cell that is being executed in a notebook's kernel, or None."""
+    shell = notebook_shell()
+    return shell and shell.execution_count
 
 
 def notebook_shell():
