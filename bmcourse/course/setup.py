@@ -25,6 +25,7 @@ WINDOWS, LINUX = sys.platform == "win32", sys.platform.startswith("linux")
 AGAIN = f"{'python' if WINDOWS else 'python3'} -m bmcourse"
 REQUIREMENTS = ("requirements.txt",)
 TEST_REQUIREMENTS = ("tests/requirements.txt", "tests/kernels.txt")
+LABEXTENSIONS = Path(__file__).with_name("labextensions")  # the course's own part of JupyterLab's page
 LEAST_GB = 3.0  # .venv with the CPU build of torch and the tests' packages is 2.0 GB
 SIZES = (
     "about 3 GB to download and 7 GB on disk with PyTorch's GPU libraries (README.md names a smaller build)"
@@ -355,6 +356,7 @@ def jupyterlab(port, no_browser):
     settings = {"root_dir": ROOT, "ip": "127.0.0.1", "port": port, "port_retries": 0}
     arguments = ["-m", "jupyterlab", "-y", "--JupyterApp.log_level=WARN"]
     arguments += [f"--ServerApp.{name}={value}" for name, value in settings.items()]
+    arguments.append(f"--LabApp.extra_labextensions_path={LABEXTENSIONS}")
     if no_browser:
         arguments.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:

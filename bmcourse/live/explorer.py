@@ -7,8 +7,8 @@ import ipywidgets as widgets
 import matplotlib
 from IPython.display import display
 
+from bmcourse.live import view
 from bmcourse.live.curve import few_colours
-from bmcourse.live.view import widget_view
 
 WIDE = {"layout": {"width": "290px"}}  # of a slider whose label is two or three words
 
@@ -54,35 +54,36 @@ def explore(draw, alt, write=None, presets=None, acts=None, below=None, **contro
     The saved notebook keeps the first picture, with `alt`, one sentence, as its text. An error in `draw` is shown under
     the picture, which stays as it was, and raised, so that no test misses it.
     """
-    picture, words = widgets.Image(format="png"), widgets.HTML()
+
+    def values():
+        return {name: control.value for name, control in controls.items()}
 
     def redraw(_=None, act=lambda **values: None):
-        values = {name: control.value for name, control in controls.items()}
         try:
-            act(**values)
-            picture.value = draw(**values)
-            words.value = write(**values) if write else ""
+            act(**values())
+            picture.value = draw(**values())
+            words.value = write(**values()) if write else ""
         except Exception as error:
             words.value = f"{type(error).__name__}: this picture cannot be drawn. Move a control back."
             raise
 
-    def press(values):
-        for name, value in values.items():
+    def press(preset):
+        for name, value in preset.items():
             controls[name].unobserve(redraw, names="value")
             controls[name].value = value
             controls[name].observe(redraw, names="value")
         redraw()  # once for all of them
 
-    redraw()
+    picture, words = view.picture(draw(**values())), widgets.HTML(write(**values()) if write else "")
     for control in controls.values():
         control.style.description_width = control.style.description_width or "initial"  # all of it, not ten letters
         control.observe(redraw, names="value")
     buttons = row_of_buttons(presets, press), row_of_buttons(acts, lambda act: redraw(act=act))
     rows = buttons[0], controls.values(), buttons[1]
     rows = [widgets.HBox(list(row), layout={"flex_flow": "row wrap"}) for row in rows if row]
-    box = widgets.VBox([*rows, picture, words, *([below] if below else [])])
-    bundle = {"text/plain": alt, "image/png": bytes(picture.value), **widget_view(box)}
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+    box = view.described(alt, *rows, picture, words, *([below] if below else []))
+    bundle = {"text/plain": alt, "image/png": bytes(picture.value), **view.widget_view(box)}
+    display(bundle, raw=True, metadata=view.picture_metadata(picture.value, alt))
 
 
 def row_of_buttons(meanings, press):

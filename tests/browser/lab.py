@@ -108,6 +108,7 @@ def _process(server, port, home):
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={server.token}"]
     command += [f"--ServerApp.root_dir={server.folder}", "--LabApp.expose_app_in_browser=True"]
     command += ["--JupyterNotebookApp.expose_app_in_browser=True"]
+    command += [f"--{app}.extra_labextensions_path={setup.LABEXTENSIONS}" for app in ("LabApp", "JupyterNotebookApp")]
     log_path = Path(home, "log.txt")
     with log_path.open("w") as log:
         process = subprocess.Popen(command, env=_environment(home), stdout=log, stderr=log)

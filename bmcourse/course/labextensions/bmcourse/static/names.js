@@ -1,0 +1,87 @@
+// What JupyterLab and ipywidgets leave without a name gets one here, for those who hear a page and do not see it:
+// pictures their alt text, controls their labels. And the arrow keys stay with the control that has the focus.
+(() => {
+  const GROUPS = '.widget-radio, .widget-toggle-buttons'
+  const CONTROLS = '[role=slider], select, input, textarea, .widget-readout'
+
+  // ------------------------------------------------------------------------------- pictures among a cell's outputs
+
+  // JupyterLab's own renderer leaves the metadata's "alt" out; "scale" is the width in pixels in a window of 1280 × 720.
+  const pictures = Widget => ({
+    id: 'bmcourse:pictures',
+    rank: 80, // before JupyterLab's own, which is 90
+    dataType: 'string',
+    rendererFactory: {
+      safe: true,
+      mimeTypes: ['image/png'],
+      createRenderer: ({ mimeType }) => Object.assign(new Widget(), {
+        async renderModel(model) {
+          const { alt = '', width, height, scale } = model.metadata[mimeType] ?? {}
+          const picture = Object.assign(document.createElement('img'), { alt, src: `data:${mimeType};base64,${model.data[mimeType]}` })
+          if (typeof width === 'number') picture.width = width
+          if (typeof height === 'number') picture.height = height
+          if (typeof scale === 'number') picture.style.width = `max(${scale}px, min(${scale / 12.8}vw, ${scale / 7.2}vh))`
+          this.addClass('jp-RenderedImage')
+          this.node.replaceChildren(picture)
+        }
+      })
+    }
+  })
+
+  // ------------------------------------------------------------------------------------------ the widgets of a cell
+
+  const name = widget => {
+    for (const box of widget.querySelectorAll('.bmcourse')) {
+      const alt = box.querySelector('.bmcourse-alt')?.textContent
+      for (const picture of box.querySelectorAll('img.widget-image')) picture.alt = alt ?? ''
+    }
+    for (const control of widget.querySelectorAll(CONTROLS)) {
+      const label = control.closest('.widget-inline-hbox')?.querySelector('.widget-label')?.textContent
+      if (label && !control.closest(GROUPS)) control.setAttribute('aria-label', label)
+      control.setAttribute('data-lm-suppress-shortcuts', '')
+    }
+    for (const readout of widget.querySelectorAll('.widget-readout[contenteditable=true]')) readout.setAttribute('role', 'textbox')
+    for (const group of widget.querySelectorAll(GROUPS)) {
+      group.setAttribute('role', 'group')
+      group.setAttribute('aria-label', group.querySelector('.widget-label')?.textContent ?? '')
+      group.setAttribute('data-lm-suppress-shortcuts', '')
+    }
+    for (const button of widget.querySelectorAll('.widget-toggle-button')) {
+      button.setAttribute('aria-pressed', button.classList.contains('mod-active'))
+    }
+  }
+
+  // ipywidgets moves among radio buttons with the arrow keys, and not among the buttons of a row.
+  const walk = event => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key]
+    const group = event.target.closest?.('.widget-toggle-buttons')
+    if (!step || !group) return
+    const buttons = [...group.querySelectorAll('button:enabled')]
+    const next = buttons[(buttons.indexOf(event.target) + step + buttons.length) % buttons.length]
+    next?.focus()
+    next?.click()
+    event.preventDefault()
+  }
+
+  const watch = () => {
+    let due = 0
+    const later = () => { due ||= setTimeout(() => { due = 0; name(document) }, 100) }
+    new MutationObserver(later).observe(document.body, {
+      childList: true, subtree: true, characterData: true, attributeFilter: ['class']
+    })
+    document.addEventListener('keydown', walk)
+  }
+
+  // ------------------------------------------------------------------------------------- how JupyterLab finds these
+
+  let shared
+  window._JUPYTERLAB = window._JUPYTERLAB ?? {}
+  window._JUPYTERLAB.bmcourse = {
+    init: scope => { shared = scope },
+    get: async part => {
+      if (part === './extension') return () => ({ default: { id: 'bmcourse:controls', autoStart: true, activate: watch } })
+      const { Widget } = (await Object.values(shared['@lumino/widgets'])[0].get())()
+      return () => ({ default: pictures(Widget) })
+    }
+  }
+})()
