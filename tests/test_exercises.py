@@ -20,7 +20,6 @@ from bmcourse.exercises import core, progress, sandbox
 from bmcourse.exercises.compare import difference, short
 from bmcourse.exercises.core import Exercise, Wrong
 from bmcourse.exercises.judging import FAILED, OPEN, PASSED, assess, sandboxed
-from bmcourse.live.prediction import Prediction
 
 
 def contract(exercise):
@@ -660,70 +659,6 @@ def test_a_place_that_cannot_be_written_is_said_once(monkeypatch, tmp_path, caps
         said = capsys.readouterr().out
         assert stage in said
         assert ("Your progress cannot be saved here (Not a directory)." in said) == (stage == "hint 1 of 3")
-
-
-# Predictions.
-
-
-def test_a_prediction_without_a_notebook_prints_the_question(capsys):
-    noise = exercises.predict("What will the loss do?", ["fall", "rise"])
-    assert capsys.readouterr().out == "Your prediction: What will the loss do?\n  ○ fall\n  ○ rise\n"
-    noise.answer("rise")
-    assert capsys.readouterr().out == "You made no prediction. The run says: rise.\n"
-
-
-def choose(prediction, option):
-    """What the page does when a student chooses and locks."""
-    prediction._widget_view()
-    assert prediction._button.disabled
-    prediction._radio.value = option
-    assert not prediction._button.disabled
-    prediction._button.click()
-
-
-def test_a_choice_is_locked_and_stays_so_when_the_cell_runs_again(capsys):
-    noise = exercises.predict("Up?", ["fall", "rise"])
-    choose(noise, "fall")
-    assert noise.chosen == "fall" and noise._radio.disabled and noise._button.disabled
-    again = exercises.predict("Up?", ["fall", "rise"])
-    again._widget_view()
-    assert again.chosen == "fall" and again._radio.value == "fall" and again._radio.disabled
-    capsys.readouterr()
-    again.answer("fall")
-    again.answer("rise")
-    assert capsys.readouterr().out == (
-        "You predicted: fall. The run says the same. Well seen!\n"
-        "You predicted: fall. The run says: rise. A surprise is worth a minute: why is it so?\n"
-    )
-
-
-def test_after_the_answer_nothing_can_be_locked():
-    noise = Prediction("Up?", ["fall", "rise"])
-    noise._widget_view()
-    noise._radio.value = "fall"
-    noise.answer("rise")
-    noise._lock(noise._button)
-    assert noise.chosen is None and noise._radio.disabled
-
-
-def test_a_kept_choice_that_is_no_option_any_more_is_forgotten():
-    assert Prediction("Up?", ["fall", "rise"], chosen="stay").chosen is None
-
-
-@pytest.mark.parametrize("options", [["fall"], [], ["fall", "fall"], ["fall", 3]])
-def test_options_must_be_two_different_texts(options):
-    with pytest.raises(ValueError, match="A prediction needs two or more different options, each a text. What came is"):
-        exercises.predict("Up?", options)
-
-
-def test_the_answer_must_be_an_option():
-    with pytest.raises(ValueError, match="The answer must be one of fall, rise. What came is 'stay'."):
-        Prediction("Up?", ["fall", "rise"]).answer("stay")
-
-
-def test_the_page_is_given_escaped_text():
-    prediction = Prediction("Is 1 < 2?", ["a & b", "c"])
-    assert prediction._html() == ("<p><b>Your prediction:</b> Is 1 &lt; 2?</p><ul><li>a &amp; b</li><li>c</li></ul>")
 
 
 def test_importing_the_exercises_imports_nothing_heavy():

@@ -1,8 +1,11 @@
 """A question asked before a run: the student chooses an option and locks it, and the run itself says what happened."""
 
+import base64
 import html
 
-from bmcourse.live.view import widget_view
+from bmcourse import plots
+
+WAITS = "What the run says waits for your prediction."
 
 
 class Prediction:
@@ -16,32 +19,79 @@ class Prediction:
         self.question, self.options, self.on_lock = question, _checked(options), on_lock
         self.chosen = chosen if chosen in self.options else None
         self._radio = self._button = self._note = None
+        self._reveal = lambda: None  # what a choice shows, once there is an answer
 
     def __repr__(self):
         return "\n".join([f"Your prediction: {self.question}", *(f"  ○ {option}" for option in self.options)])
 
     def show(self):
         """Display the question: the widgets, and beside them the text that a saved notebook keeps."""
-        from IPython import get_ipython
         from IPython.display import display
 
-        if get_ipython() is None:
+        if not in_notebook():
             print(self)
             return
         bundle = {"text/plain": repr(self), "text/html": self._html()}
         display(bundle | self._widget_view(), raw=True)
 
-    def answer(self, option):
-        """Say what the run found, and how the prediction compares; no option can be chosen after that."""
+    def answer(self, option, *shown):
+        """Say what the run found, with what shows it: pictures (`plots.Picture`) and lines of text.
+
+        Where no option was chosen all of it stays folded, in the notebook until one is chosen or a click asks for it.
+        """
+        from IPython.display import display
+
         if option not in self.options:
             raise ValueError(f"The answer must be one of {', '.join(self.options)}. What came is {option!r}.")
-        self._freeze(f"The run says: {option}.")
-        if self.chosen is None:
-            print(f"You made no prediction. The run says: {option}.")
-        elif self.chosen == option:
-            print(f"You predicted: {self.chosen}. The run says the same. Well seen!")
+        pictures = [part for part in shown if isinstance(part, plots.Picture)]
+        lines = [part for part in shown if isinstance(part, str)]
+        if self.chosen is None and in_notebook():
+            bundle = {"text/plain": "\n".join([*lines, self._verdict(option)])}
+            bundle |= {"text/html": self._folded(option, pictures, lines)} | self._waiting(option, pictures, lines)
+            display(bundle, raw=True)
         else:
-            print(f"You predicted: {self.chosen}. The run says: {option}. A surprise is worth a minute: why is it so?")
+            if in_notebook():
+                display(*pictures)
+            print(*lines, self._verdict(option), sep="\n")
+
+    def _verdict(self, option):
+        if self.chosen is None:
+            return f"The run says: {option}."
+        if self.chosen == option:
+            return f"You predicted: {self.chosen}. The run says the same. Well seen!"
+        return f"You predicted: {self.chosen}. The run says: {option}. A surprise is worth a minute: why is it so?"
+
+    def _folded(self, option, pictures, lines):
+        """The answer as HTML that a click unfolds: what a saved notebook keeps."""
+        images = "".join(
+            f'<p><img alt="{html.escape(picture.alt)}" '
+            f'src="data:image/png;base64,{base64.b64encode(plots.png(picture.fig)).decode()}"></p>'
+            for picture in pictures
+        )
+        return f"<details><summary>{WAITS} Or click here.</summary>{images}{self._text(option, lines)}</details>"
+
+    def _text(self, option, lines):
+        return f"<pre>{html.escape(chr(10).join(lines))}</pre>" * bool(lines) + (
+            f"<p>{html.escape(self._verdict(option))}</p>"
+        )
+
+    def _waiting(self, option, pictures, lines):
+        """The answer as a box that opens with the choice, or with a click: what a live page shows."""
+        import ipywidgets as widgets
+
+        from bmcourse.live import view
+
+        show_me = widgets.Button(description="Show me", tooltip="Show the answer without a prediction")
+        box = widgets.HBox([widgets.HTML(WAITS), show_me], layout={"flex_flow": "row wrap"})
+
+        def reveal(_=None):
+            self._freeze("The run has said it.")
+            parts = [view.described(p.alt, view.picture(plots.png(p.fig, p.fig.dpi))) for p in pictures]
+            box.children = [widgets.VBox([*parts, widgets.HTML(self._text(option, lines))])]
+
+        self._reveal = reveal
+        show_me.on_click(reveal)
+        return view.widget_view(box)
 
     def _html(self):
         options = "".join(f"<li>{html.escape(option)}</li>" for option in self.options)
@@ -50,6 +100,8 @@ class Prediction:
     def _widget_view(self):
         """Make the widgets; returns what a front end finds them by."""
         import ipywidgets as widgets
+
+        from bmcourse.live.view import widget_view
 
         wide = widgets.Layout(width="max-content")
         question = widgets.HTML(f"<b>Your prediction:</b> {html.escape(self.question)}")
@@ -71,6 +123,7 @@ class Prediction:
             self.chosen = self._radio.value
             self._freeze("Locked. The run will say.")
             self.on_lock(self.chosen)
+            self._reveal()
 
     def _freeze(self, note):
         """Take no more choices; nothing to do where no widget was made."""
@@ -78,6 +131,12 @@ class Prediction:
             return
         self._radio.disabled = self._button.disabled = True
         self._note.value = html.escape(note)
+
+
+def in_notebook():
+    from IPython import get_ipython
+
+    return get_ipython() is not None
 
 
 def _checked(options):

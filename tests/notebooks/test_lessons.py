@@ -118,6 +118,15 @@ def test_claims_shown_are_claims_measured(notebook):
     assert set(shown) <= set(claims.find_all())
 
 
+def test_nothing_gives_the_answer_to_a_prediction_away(notebook):
+    answering = [cell for cell in code_cells(notebook) if re.search(r"^\w+\.answer\(", cell.source, re.M)]
+    for cell in answering:
+        assert not re.search(r"print\(|plots\.show\(|claims\.show\(|live\.", cell.source), "hand it to answer()"
+        (output,) = cell.outputs
+        assert output.data["text/html"].startswith("<details><summary>")
+    assert len(answering) == sum(cell.source.count("predict(") for cell in code_cells(notebook))
+
+
 def test_terms_are_given_in_chinese(notebook):
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert len(re.findall(r"[\u4e00-\u9fff]{2,}", prose)) >= 10
