@@ -54,7 +54,7 @@ def test_all_controls_go_to_their_ends_together(handed):
 def test_the_alt_text_is_a_sentence_and_labels_are_words(handed):
     _, alt, controls = handed
     assert re.fullmatch(r"[A-Z][^.\d]{60,}\.", alt)
-    assert all(control.description for name, control in controls.items() if name != "text")
+    assert all(control.description for control in controls.values())
 
 
 def test_a_sentence_with_a_gap():
@@ -81,9 +81,40 @@ def test_the_bars_are_the_models_probabilities(model):
     values, order = expected.topk(GUESSES)
     assert [bar.get_width() for bar in picture.bars[0]] == pytest.approx(values.tolist(), abs=1e-5)
     assert [words for words, _ in names] == [
-        explorer.drawable(VOCABULARY[len(SPECIAL) + number], picture.fonts[:1]) for number in order.tolist()
+        explorer.drawable(VOCABULARY[len(SPECIAL) + number], picture.fonts) for number in order.tolist()
     ]
-    assert [words for words, _ in numbers] == [f"{value:.0%}" for value in values.tolist()]
+    assert [words for words, _ in numbers] == [explorer.percent(value) for value in values.tolist()]
+
+
+@pytest.mark.parametrize("chance, words", [(0.725, "72%"), (0.0996, "10%"), (0.0743, "7.4%"), (0.0004, "0.0%")])
+def test_small_chances_have_a_digit_more(chance, words):
+    assert explorer.percent(chance) == words
+
+
+@pytest.mark.parametrize("text", [TEXT, "the", "", "mat " * 9])
+def test_the_longest_bar_fills_half_of_the_axis_or_more(text):
+    picture = Picture(MODELS, VOCABULARY)
+    picture.draw(text, 1, 1, 1, "both sides")
+    ends = {ax.get_xlim()[1] for ax in picture.axes}
+    longest = max(bar.get_width() for bars in picture.bars for bar in bars)
+    assert len(ends) == 1 and (longest <= ends.pop() <= 2.5 * longest if text else ends == {1})
+
+
+def test_only_words_of_the_sentence_can_be_hidden(handed):
+    _, _, controls = handed
+    field, place = controls["text"], controls["place"]
+    assert (place.min, place.value, place.max) == (1, explorer.HIDDEN, 9)
+    for text, words in (("the cat", 2), ("", 1), ("a " * 99, 10), ("大 模 型", 3)):
+        field.value = text
+        assert place.max == words and place.value <= words
+
+
+def test_a_sentence_as_long_as_the_context_stays_above_the_bars():
+    model = BERT(BERTConfig(len(VOCABULARY), 32, 1, 1, 8))
+    picture = Picture({"one": model}, VOCABULARY)
+    picture.draw("internationalization " * 40, 1, 1, 1, "one")
+    title = picture.axes[0].title.get_window_extent()
+    assert picture.words.artist.get_path().get_extents().y0 > title.y1
 
 
 def test_the_shades_are_a_heads_attention():
@@ -107,7 +138,8 @@ def test_what_stands_below_the_picture():
     words = html.unescape(picture.write())
     chances = probabilities_at(MODELS["both sides"], hidden_sentence("the cat sat", 2, VOCABULARY, 12)[1], 2)
     rank = 1 + sorted(chances.tolist(), reverse=True).index(chances[6].item())
-    assert f"Hidden: “cat”. both sides: {chances[6]:.1%}, place {rank}; left side only: " in words
+    chance = explorer.percent(chances[6].item())
+    assert f"Hidden: “cat”. both sides: {chance}, guess number {rank}; left side only: " in words
     picture.draw("a zebra sat", 2, 1, 1, "both sides")
     assert "“zebra”, a word that the models do not know" in html.unescape(picture.write())
 

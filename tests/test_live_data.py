@@ -69,19 +69,40 @@ def test_ids_are_the_tokenizers_and_the_pieces_make_up_the_text(tokenizer, text)
     plain, page = data.draw_tokens(tokenizer, text)
     assert [token for _, token in boxes(page)] == ids
     assert b"".join(data.pieces(tokenizer, ids)).decode() == text
-    names, written, _ = plain.split("\n")
+    names, written, *_ = plain.split("\n")
     assert names == " | ".join(name for name, _ in boxes(page)) and written.split() == [str(i) for i in ids]
 
 
 def test_white_space_and_parts_of_characters_can_be_seen():
     assert data.visible(b" the\t\n") == "·the⇥↵"
     assert data.visible("\u200d\u3000大\x1b".encode()) == r"\u200d\u3000大\x1b"
-    assert [data.visible("大".encode()[:end]) for end in (1, 2, 3)] == [r"\xe5", r"\xe5\xa4", "大"]
-    assert data.visible(b" \xe5") == r"·\xe5"
+    assert [data.visible("大".encode()[:end]) for end in (1, 2, 3)] == ["⟨229⟩", "⟨229 164⟩", "大"]
+    assert data.visible(b" \xe5") == "·⟨229⟩"
+    assert data.visible("\ud83d".encode(errors="surrogatepass")) == "⟨237 160 189⟩"
 
 
-def test_a_character_that_is_no_token_is_shown_as_its_bytes():
-    assert boxes(data.draw_tokens(BytePairTokenizer(), "é!")[1]) == [(r"\xc3", 195), (r"\xa9", 169), ("!", 33)]
+@pytest.mark.parametrize("text", ["大模型", "a é🙂 大", "大 1/3 + 2", "\x00+\u200d"])
+def test_tokens_that_are_parts_of_a_character_are_named_after_it(text):
+    for cuts in ([1], [2], [1, 2], [4], [2, 5], [1, 4, 7]):
+        whole = text.encode()
+        pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+        names = data.visible_in_text(pieces)
+        for name, piece in zip(names, pieces, strict=True):
+            cut = "\ufffd" in piece.decode(errors="replace")
+            assert bool(data.PART.search(name)) == cut and "⟨" not in name  # a typed "1/3" is no part of a character
+            assert cut or name == data.visible(piece)
+    assert data.visible_in_text(["大模".encode()[:4], "大模".encode()[4:]]) == ["大+模 1/3", "模 2–3/3"]
+    assert data.visible_in_text([b"\xe5", b"\xe5\xa4x"]) == ["⟨229⟩", "⟨229 164⟩x"]  # as a model may write
+
+
+def test_a_character_that_is_no_token_is_shown_with_which_of_its_bytes_it_is():
+    plain, page = data.draw_tokens(BytePairTokenizer(), "é!")
+    assert boxes(page) == [("é 1/2", 195), ("é 2/2", 169), ("!", 33)]
+    assert all("é 1/2: byte 1 of the 2 bytes of é" in shown for shown in (plain, page))
+    known = BytePairTokenizer([(229, 164)])
+    assert "大 1–2/3: bytes 1–2 of the 3 bytes of 大" in data.draw_tokens(known, "大")[0]
+    assert "'⟨229⟩' + '⟨164⟩' → '⟨229 164⟩', in this text 1 × (in brackets" in data.draw_merges(known, "大", 1)[0]
+    assert "byte 1" not in data.draw_tokens(known, "1/3")[0]
 
 
 def test_what_is_typed_is_shown_and_never_run(tokenizer):
@@ -106,6 +127,8 @@ def test_a_long_text_is_counted_whole_and_shown_in_part():
     plain, page = data.draw_tokens(BytePairTokenizer(), "x" * 1000)
     assert len(boxes(page)) == data.MOST and "and 600 more" in page and "tokens: 1000" in page
     assert plain.split("\n")[1].split() == ["120"] * data.MOST
+    shown = boxes(data.draw_tokens(BytePairTokenizer(), "大" * 200)[1])
+    assert len(shown) == data.MOST and shown[-1] == ("大 1/3", 229)  # it is cut within a character
 
 
 def test_a_line_of_boxes_ends_with_the_line():

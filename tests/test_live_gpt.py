@@ -45,12 +45,21 @@ def test_what_is_drawn_is_what_the_model_does(picture, model):
     assert "".join(words.get_text() for words in picture.letters) == TEXTS[0]
 
 
+def test_what_the_tokenizer_has_not_learned_is_shown_as_typed_and_told(picture, monkeypatch):
+    picture.draw("ab 大b大\u200d", 4, **ON)
+    assert [letter.get_text() for letter in picture.letters[:7]] == ["a", "b", "·", "大", "b", "大", "□"]
+    assert "It has not learned · 大 □: it reads · there." in picture.write("ab 大b大\u200d", 4, **ON)
+    assert "learned" not in picture.write(TEXTS[0], 4, **ON)
+    monkeypatch.setattr(explorer, "font_names", lambda: ("DejaVu Sans",))
+    assert [explorer.as_typed(character) for character in "大$a"] == ["□", r"\$", "a"]
+
+
 def test_a_head_that_is_off_adds_nothing_and_is_marked(picture, model):
     off = ON | {"head_0_1": False, "head_1_0": False}
     picture.draw(TEXTS[0], 8, **off)
     silent, tokens = without_heads(model, [(0, 1), (1, 0)]), TOKENIZER.encode(TEXTS[0])
     probability = silent(torch.tensor([tokens[:8]]))[0, -1].softmax(0)[tokens[8]].item()
-    assert f"Next comes <b>b</b>; the model gives it {100 * probability:.0f} %." == picture.write(TEXTS[0], 8, **off)
+    assert f"Next comes b; the model gives it {100 * probability:.0f} %.<" in picture.write(TEXTS[0], 8, **off)
     assert [words.get_text() for words in picture.off] == ["", "off", "off", ""]
 
 
@@ -66,7 +75,7 @@ def test_the_token_that_comes_next_is_red(picture):
 @pytest.mark.parametrize("read", [1, 5, 12])
 def test_what_is_typed_is_read_as_far_as_it_can_be(picture, text, read):
     assert picture.draw(text, read, **ON).startswith(b"\x89PNG")
-    assert picture.write(text, read, **ON).startswith(("Next comes", "It has read the whole text."))
+    assert picture.write(text, read, **ON).split(">")[1].startswith(("Next comes", "It has read the whole text."))
 
 
 def test_every_control_changes_the_picture_and_goes_to_its_ends(model, monkeypatch):

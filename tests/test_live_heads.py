@@ -34,7 +34,9 @@ def show(monkeypatch):
         [(bundle, metadata)] = shown
         assert metadata["image/png"]["alt"] == bundle["text/plain"]
         box = widgets.widget._instances[bundle["application/vnd.jupyter.widget-view+json"]["model_id"]]
-        return bundle, *box.children
+        row, page, style, alt = box.children
+        assert html.escape(bundle["text/plain"]) in alt.value
+        return bundle, *row.children, page, style
 
     return show_one
 
@@ -132,7 +134,15 @@ def test_a_saved_notebook_keeps_a_picture_and_a_sentence(show):
 def test_every_length_has_a_picture(show, T):
     for count in (1, 4):
         weights = some_weights(1, count, T, causal=False)
-        assert Image.open(io.BytesIO(show(weights, ["大 🙂"] * T)[0]["image/png"])).size == (900, 440)
+        assert Image.open(io.BytesIO(show(weights, ["大 🙂"] * T)[0]["image/png"])).size == (1800, 880)
+
+
+@pytest.mark.parametrize("T", [2, 12, 24, 40, 64])
+def test_names_beside_the_map_have_room_and_the_map_fits_into_a_window(T):
+    rows = re.findall(r'<span class="q q\d+">(.*?)</span>', heads.page("view", some_weights(T=T), ["x"] * T))
+    named = [number for number, name in enumerate(rows) if name]
+    assert len(rows) == T and heads.cell_size(T) * np.diff(named).min(initial=99) >= heads.LINE
+    assert heads.cell_size(T) * T <= 384
 
 
 def test_a_picture_shows_code_points_where_no_font_has_the_character(monkeypatch):
@@ -213,7 +223,7 @@ def test_half_a_character_can_be_a_token(show):
     page = show(some_weights(), ["\ud83d", "", "\x1b", "a", "b"])[3].value
     names = re.findall(r"<code>(.*?)</code>", page)
     page.encode()
-    assert names == [r"\xed\xa0\xbd", "", r"\x1b", "a", "b"]
+    assert names == ["⟨237 160 189⟩", "", r"\x1b", "a", "b"]
 
 
 def test_no_explorer_has_the_name_of_a_file():

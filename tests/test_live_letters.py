@@ -1,12 +1,17 @@
 """Words as outlines stand where matplotlib's own text stands."""
 
+import json
+import pathlib
+
 import numpy as np
 import pytest
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from bmcourse import plots
-from bmcourse.live.letters import Letters, drawable, outlines
+from bmcourse.live.letters import Letters, drawable, font_names, outlines
+
+NOTEBOOKS = pathlib.Path(__file__).parents[1] / "notebooks"
 
 
 @pytest.mark.parametrize("weight", ["normal", "bold"])
@@ -49,6 +54,23 @@ def test_nothing_to_write_is_nothing_to_draw():
     letters.write([])
     fig.canvas.draw()
     assert len(letters.artist.get_path().vertices) == 0
+
+
+def test_chinese_has_outlines_where_the_machine_has_a_font():
+    if len(font_names()) == 1:
+        pytest.skip("no Chinese font here")
+    assert drawable("大a", font_names()) == "大a"
+    box, other = (outlines([(words, (0, 0))], 1, "normal", 0).get_extents() for words in "大模")
+    assert box.width > 70 and box.bounds != other.bounds
+
+
+@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_no_stored_picture_depends_on_the_fonts_of_a_machine(notebook):
+    for cell in json.loads(notebook.read_text())["cells"]:
+        stored = [output.get("data", {}) for output in cell.get("outputs", [])]
+        if any("image/png" in data or "data:image/png" in str(data.get("text/html")) for data in stored):
+            signs = "".join(cell["source"]).replace("$", "")
+            assert drawable(signs, font_names()[:1]) == signs.replace("\n", r"\n")
 
 
 def test_what_no_font_has_and_what_begins_a_formula_is_written_with_signs():

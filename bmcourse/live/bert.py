@@ -15,29 +15,38 @@ from bmcourse.live.letters import Letters, drawable, font_names, letter
 from bmcourse.models.bert import MASK, PAD, SPECIAL, UNK, read_sentences
 from bmcourse.models.sentences import split_words
 
-SENTENCE = "Return the name of the file as a string."
+SENTENCE, HIDDEN = "Return True if the object is a string, otherwise False.", 2
 GUESSES = 6
-LEFT, RIGHT, TOP, ROW, GAP = 30, 970, 385, 36, 18  # of the sentence, in pixels
-LONGEST = 18  # letters of a word
+LEFT, RIGHT, TOP, ROW, GAP = 20, 880, 354, 34, 18  # of the sentence, in pixels of the page
+LONGEST, SHORT = 18, 9  # letters of a word, and where so many words stand that four lines must do
 SIZE = 14  # of its letters, in points
+SCALES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)  # where the axis of the bars may end
 
 
-def fill_in(models, vocabulary, text=SENTENCE):
+def fill_in(models, vocabulary, text=SENTENCE, hide=HIDDEN):
     """Type a sentence, hide one of its words, and see the likeliest words for the gap, and where each head looks.
 
-    `models` are one or two BERTs with the same vocabulary and as many layers and heads, {name: model}.
-    Words beyond the context are left out. Raises ValueError for models of another vocabulary, and for none or three.
+    `models` are one or two BERTs with the same vocabulary and as many layers and heads, {name: model}. At first the
+    word number `hide` of `text` is hidden. Words beyond the context are left out.
+    Raises ValueError for models of another vocabulary, and for none or three.
     """
     check_models(models, vocabulary)
     picture = Picture(models, vocabulary)
     shape = next(iter(models.values())).config
+    field, place = text_field(text), widgets.IntSlider(hide, min=1, description="hide word", layout={"width": "290px"})
+
+    def fit_place(_=None):
+        place.max = max(1, len(split_words(field.value)[: shape.context - 2]))
+
+    fit_place()
+    field.observe(fit_place, names="value")
     explore(
         picture.draw,
         "A sentence with one word hidden, each word as dark as the chosen head looks at it from the gap; below it the "
         "likeliest words for the gap as bars, the likeliest first.",
         write=picture.write,
-        text=text_field(text),
-        place=widgets.IntSlider(3, min=1, max=shape.context - 2, description="hide word", layout={"width": "290px"}),
+        text=field,
+        place=place,
         layer=widgets.IntSlider(1, min=1, max=shape.layers, description="layer", layout={"width": "220px"}),
         head=widgets.IntSlider(1, min=1, max=shape.heads, description="head", layout={"width": "220px"}),
         whose=widgets.Dropdown(options=list(models), description="attention of"),
@@ -98,12 +107,12 @@ class Picture:
     def __init__(self, models, vocabulary):
         self.models, self.vocabulary, self.fonts = models, vocabulary, list(font_names())
         self.context = next(iter(models.values())).config.context
-        grid = {"left": 0.14, "right": 0.93, "bottom": 0.07, "top": 0.55, "wspace": 0.45}
-        fig, axes = plots.figure(10, 4.2, columns=len(models), gridspec_kw=grid)
+        grid = {"left": 0.14, "right": 0.93, "bottom": 0.08, "top": 0.46, "wspace": 0.5}
+        fig, axes = plots.figure(9, 3.8, columns=len(models), gridspec_kw=grid)
         self.axes = np.atleast_1d(axes)
         self.bars = [ax.barh(range(GUESSES), [0] * GUESSES, color=plots.BLUE, height=0.6) for ax in self.axes]
         for ax, name in zip(self.axes, models, strict=True):
-            ax.set(xlim=(0, 1), ylim=(GUESSES - 0.4, -0.6), yticks=[], xticks=[0, 0.5, 1])
+            ax.set(ylim=(GUESSES - 0.4, -0.6), yticks=[])
             ax.set_title(name, size=13)
         self.boxes = PolyCollection([], edgecolors=plots.RED, transform=IdentityTransform())
         fig.add_artist(self.boxes)
@@ -129,11 +138,13 @@ class Picture:
         """What stands in the boxes: a word that the models do not know as it was typed, and long words cut."""
         typed = ["", *self.hidden, ""]
         names = [typed[at] if token == UNK else self.vocabulary[token] for at, token in enumerate(tokens)]
-        return [name if len(name) <= LONGEST else f"{name[:LONGEST]}…" for name in names]
+        longest = LONGEST if len(names) <= 20 else SHORT
+        return [name if len(name) <= longest else f"{name[:longest]}…" for name in names]
 
     def frame(self):
         bars = [bar for container in self.bars for bar in container]
-        return self.stage.frame([self.boxes, *bars, self.words.artist, self.names.artist, self.numbers.artist])
+        moving = [self.boxes, *bars, self.words.artist, self.names.artist, self.numbers.artist]
+        return self.stage.frame(moving, scene=self.axes[0].get_xlim())
 
     def likeliest(self, chances):
         """The likeliest words with their probabilities: [(word, probability)], GUESSES of them."""
@@ -142,31 +153,37 @@ class Picture:
 
     def write_sentence(self, words, looks, place):
         """The words in lines, each in a box as dark as its look (T,), with a frame around the gap."""
-        words = [drawable(word, self.fonts[:1]) for word in words]
-        placed, corners, x, y = [], [], LEFT, TOP
+        words = [drawable(word, self.fonts) for word in words]
+        places, corners, x, y = [], [], LEFT, TOP
         for word in words:
-            width = self.words.scale * sum(letter(character, "normal")[1] for character in word)
+            width = self.words.scale / plots.SHARP * sum(letter(character, "normal")[1] for character in word)
             if x + width > RIGHT and x > LEFT:
                 x, y = LEFT, y - ROW
-            placed.append((word, (x, y)))
+            places.append((plots.SHARP * x, plots.SHARP * y))
             corners.append([(x - 6, y - 14), (x + width + 6, y - 14), (x + width + 6, y + 14), (x - 6, y + 14)])
             x += width + GAP
-        self.words.write(placed)
-        self.boxes.set_verts(corners)
+        self.words.write(zip(words, places, strict=True))
+        self.boxes.set_verts(plots.SHARP * np.array(corners))
         shades = looks.sqrt().clamp(0, 1).numpy() * 0.75  # the root: small looks are to be seen, too
         self.boxes.set_facecolor([(0.0, 0.45, 0.7, shade) for shade in shades])
         self.boxes.set_linewidths([2.5 if number == place else 0 for number in range(len(words))])
 
     def write_guesses(self, guesses):
-        """A bar, a word and a percentage for each guess of each model."""
+        """A bar, a word and a percentage for each guess of each model; all on one axis, which the longest bar fits."""
+        longest = max((chance for rows in guesses for _, chance in rows), default=1.0)
+        end = next(scale for scale in SCALES if longest <= scale)
+        for ax in self.axes:
+            ax.set_xlim(0, end)
+            ax.set_xticks([0, end / 2, end], ["0", f"{50 * end:g}%", f"{100 * end:g}%"])
         names, numbers = [], []
         for ax, bars, rows in zip(self.axes, self.bars, guesses, strict=True):
             for row, bar in enumerate(bars):
                 word, chance = rows[row] if row < len(rows) else ("", 0.0)
                 bar.set_width(chance)
                 x, y = ax.transData.transform((0, row))
-                names.append((drawable(word, self.fonts[:1]), (x - 8, y)))
-                numbers.append((f"{chance:.0%}" if word else "", (ax.transData.transform((chance, row))[0] + 6, y)))
+                names.append((drawable(word, self.fonts), (x - 8 * plots.SHARP, y)))
+                beside = ax.transData.transform((chance, row))[0] + 6 * plots.SHARP
+                numbers.append((percent(chance) if word else "", (beside, y)))
         self.names.write(names)
         self.numbers.write(numbers)
 
@@ -179,7 +196,12 @@ class Picture:
             return line(f"Hidden: “{word}”, a word that the models do not know, so they cannot guess it.")
         token = self.vocabulary.index(word)
         said = [
-            f"{name}: {chances[token]:.1%}, place {1 + int((chances > chances[token]).sum())}"
+            f"{name}: {percent(chances[token].item())}, guess number {1 + int((chances > chances[token]).sum())}"
             for name, chances in zip(self.models, self.chances, strict=True)
         ]
         return line(f"Hidden: “{word}”. {'; '.join(said)}.")
+
+
+def percent(chance):
+    """A probability in per cent, with two digits that mean something."""
+    return f"{chance:.0%}" if chance >= 0.0995 else f"{chance:.1%}"

@@ -9,12 +9,14 @@ import torch
 from PIL import Image, ImageColor
 
 from bmcourse import plots
+from bmcourse.live import view
+from bmcourse.live.data import line
 from bmcourse.live.explorer import explore
 from bmcourse.models.dalle import DIGITS, PATCH, SIDE, SLANTS, THICKNESSES, TOKENS, caption
 from bmcourse.text_to_image import HELD_OUT, describe, draw_images, encode_captions, rate, stream_codes, terciles
 
 ACROSS, ROWS = 8, 2  # images in a row, and rows that the model makes; below them a row of real ones
-SCALE, GREY = 9, "#9a9a9a"  # screen pixels for a pixel
+SCALE, GREY = 7 * plots.SHARP, "#9a9a9a"  # pixels drawn for a pixel
 PAUSE = 0.3  # seconds from token to token: time to see, and to move a slider
 
 
@@ -54,9 +56,10 @@ class Desk:
         self.limits = terciles(digits.train_images, digits.train_labels)
         self.real = digits.train_images
         self.truths = describe(self.real, digits.train_labels, self.limits)
-        self.slow, self.timer, self.guidance = widgets.Image(format="png"), None, 1.0
+        self.timer, self.guidance = None, 1.0
         self.codes = torch.zeros(ACROSS * ROWS, 0, dtype=torch.long)
-        self.slow.value = self.half_written()
+        self.slow = view.picture(self.half_written())
+        self.slow.layout.display = "none"  # until there is something to see
 
     def draw(self, digit, thickness, slant, guidance, luck):
         """PNG bytes of what the model writes for this caption, and of real digits that it fits."""
@@ -71,16 +74,17 @@ class Desk:
     def write(self, digit, thickness, slant, guidance, luck):
         """How many are right in what, and whether the model was ever trained on this caption."""
         counts = zip(("digit", "thickness", "slant", "all three"), [*self.right.T, self.right.all(dim=1)], strict=True)
-        words = ", ".join(f"{name} <b>{int(right.sum())}</b>" for name, right in counts)
+        words = ", ".join(f"{name} {int(right.sum())}" for name, right in counts)
         held = (digit, thickness, slant) in HELD_OUT
-        known = "<b>no image with this caption was trained on</b>" if held else "it was trained on such images"
-        return f'"{caption(digit, thickness, slant)}": {known}. Right of {ACROSS * ROWS}: {words}.'
+        known = "never in training" if held else "in training, too"
+        return line(f"“{caption(digit, thickness, slant)}” ({known}). Right of {ACROSS * ROWS}: {words}.")
 
     # ---- token by token
 
     def start(self, digit, thickness, slant, guidance, luck):
         """Begin to write the images for this caption, a token at a time, below."""
         self.stop()
+        self.slow.layout.display = None
         captions = encode_captions(torch.tensor([digit, thickness, slant]).expand(ACROSS * ROWS, 3))
         self.codes, generator = self.codes[:, :0], torch.Generator().manual_seed(luck)
         self.stream = stream_codes(self.model, captions, generator, guidance=lambda: self.guidance)

@@ -1,19 +1,21 @@
 """Explorers for the lesson on data: the tokens of a text as it is typed, and a text that shrinks merge by merge."""
 
 import html
+import re
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 import ipywidgets as widgets
 from IPython.display import display
 from traitlets import Unicode
 
 from bmcourse import plots
-from bmcourse.live.view import widget_view
+from bmcourse.live.view import scaled, widget_view
 
 SENTENCE = "Large models 大模型 learn tokens. 🙂"
 LONGER = "If the value of the expression is true, the function returns it. 大模型"
 MARKS = {" ": "·", "\n": "↵", "\t": "⇥"}
+PART = re.compile(r"([^\s+]+) (\d)(–\d)?/(\d)")  # of a character: a space in a name is ours, one of the text is a dot
 MOST = 400  # boxes: a page with many more answers slowly
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 162, 34, 34, 625, 135  # of the curve, in pixels
 
@@ -60,7 +62,8 @@ class TextField(widgets.Textarea):
 def text_field(text):
     """The field, with `text` in it. Raises ValueError for a lone surrogate, which no page can be sent."""
     text.encode()
-    return TextField(text, rows=2, placeholder="Type a text", layout={"width": "99%"})
+    look = {"layout": {"width": "99%"}, "style": {"description_width": "initial"}}
+    return TextField(text, rows=2, description="text", placeholder="Type a text", **look)
 
 
 def show(draw, still, rows, *controls):
@@ -100,9 +103,10 @@ def line(words):
 def draw_tokens(tokenizer, text, made=None):
     """The tokens of a text as (plain text, HTML), with a frame around each token `made`."""
     ids = tokenizer.encode(text)
-    names, counted = token_names(tokenizer, ids), counts(text, ids)
-    plain = [" | ".join(names), " ".join(map(str, ids[:MOST])), counted]
-    return "\n".join(plain), token_boxes(names, ids, made) + line(counted)
+    names = text_names(tokenizer, ids)
+    below = [counts(text, ids), *what_parts_are(names)]
+    plain = [" | ".join(names), " ".join(map(str, ids[:MOST])), *below]
+    return "\n".join(plain), token_boxes(names, ids, made) + "".join(map(line, below))
 
 
 def pieces(tokenizer, ids):
@@ -111,19 +115,67 @@ def pieces(tokenizer, ids):
     return [known[i] if known else tokenizer.decode([i]).encode() for i in ids]
 
 
+def text_names(tokenizer, ids):
+    """What a reader sees of the first `MOST` tokens of a text; a part of a character is named after the whole."""
+    return visible_in_text(pieces(tokenizer, ids[: MOST + 3]))[:MOST]  # a character reaches at most three tokens on
+
+
 def token_names(tokenizer, ids):
-    """What a reader sees of the first `MOST` tokens."""
+    """What a reader sees of the first `MOST` of tokens that do not follow each other."""
     return [visible(piece) for piece in pieces(tokenizer, ids[:MOST])]
 
 
 def visible(piece):
-    """Bytes as characters, all of which can be seen.
+    """Bytes as characters, all of which can be seen; bytes that make up no character are numbers in brackets.
 
     >>> visible(" 大\\n".encode()), visible("大".encode()[:2])
-    ('·大↵', '\\\\xe5\\\\xa4')
+    ('·大↵', '⟨229 164⟩')
     """
-    characters = piece.decode(errors="backslashreplace")
-    return "".join(MARKS.get(c) or (c if c.isprintable() else ascii(c)[1:-1]) for c in characters)
+    return visible_in_text([piece])[0]
+
+
+def visible_in_text(pieces):
+    """The pieces of a text as characters that can be seen; a part of one is that character and which of its bytes.
+
+    >>> visible_in_text([b"a", "大".encode()[:2], "大".encode()[2:]])
+    ['a', '大 1–2/3', '大 3/3']
+    >>> visible_in_text(["大模型".encode()[:7]])
+    ['大模⟨229⟩']
+    """
+    bytes_ = []  # of the text: for each the place of its character, the character, how many bytes that has, and which
+    for place, character in enumerate(b"".join(pieces).decode(errors="surrogateescape")):
+        size = len(character.encode(errors="surrogateescape"))
+        bytes_ += [(place, character, size, number) for number in range(1, size + 1)]
+    ends = accumulate(map(len, pieces))
+    return [name_of_bytes(bytes_[end - len(piece) : end]) for piece, end in zip(pieces, ends, strict=True)]
+
+
+def name_of_bytes(bytes_):
+    """The name of one piece of `visible_in_text`."""
+    names = []
+    for (_, character, size), part in groupby(bytes_, lambda byte: byte[:3]):
+        numbers = [str(number) for *_, number in part]
+        if "\udc80" <= character <= "\udcff":  # which is how surrogateescape writes a byte that is no character
+            names.append(f"⟨{ord(character) - 0xDC00}⟩")
+        elif len(numbers) == size:
+            names.append(seen(character))
+        else:
+            names.append(f"\0{seen(character)} {'–'.join(sorted({numbers[0], numbers[-1]}))}/{size}\0")
+    return "+".join(filter(None, "".join(names).replace("⟩⟨", " ").split("\0")))
+
+
+def seen(character):
+    """The character, or signs for one that cannot be seen."""
+    return MARKS.get(character) or (character if character.isprintable() else ascii(character)[1:-1])
+
+
+def what_parts_are(names):
+    """How to read the first name that is a part of a character, as a list of one line, or none."""
+    for name in names:
+        if part := PART.search(name):
+            character, first, last, size = part.groups()
+            return [f"{part[0]}: byte{'s' if last else ''} {first}{last or ''} of the {size} bytes of {character}"]
+    return []
 
 
 def token_boxes(names, ids, made):
@@ -144,7 +196,7 @@ def token_box(name, token, color, made):
     box = (
         f'<span style="{style}; background: {color}38; border-bottom: 3px solid {color}{frame}">'
         f'<code style="font-size: 16px; background: none; color: inherit; padding: 0">{html.escape(name)}</code>'
-        f'<sub style="display: block; font-size: 12px; line-height: inherit">{token}</sub></span>'
+        f'<sub style="display: block; font-size: 14px; line-height: inherit">{token}</sub></span>'
     )
     return f"{box}<br>" if name.endswith("↵") else box
 
@@ -211,9 +263,10 @@ def merge_name(tokenizer, count, lengths):
     """What the last of the first `count` merges joins, and how often it does so in the text."""
     if count == 0:
         return "merge 0: none yet, so every byte is a token"
-    left, right, both = map(visible, pieces(tokenizer, [*tokenizer.merges[count - 1], 255 + count]))
+    left, right, both = token_names(tokenizer, [*tokenizer.merges[count - 1], 255 + count])
     here = lengths[count - 1] - lengths[count]
-    return f"merge {count}: '{left}' + '{right}' → '{both}', in this text {f'{here} ×' if here else 'nowhere'}"
+    parts = " (in brackets: bytes that make up no character yet)" if "⟨" in left + right else ""
+    return f"merge {count}: '{left}' + '{right}' → '{both}', in this text {f'{here} ×' if here else 'nowhere'}{parts}"
 
 
 def curve(lengths, count):
@@ -224,7 +277,7 @@ def curve(lengths, count):
     here = f'x="{x[count] - 8:.1f}" text-anchor="end"' if count > len(lengths) / 2 else f'x="{x[count] + 8:.1f}"'
     words = f"merges: {count} · tokens: {lengths[count]}"
     return f"""<svg role="img" aria-label="{words}; they fall from {lengths[0]} to {lengths[-1]}"
-        viewBox="0 0 {WIDTH} {HEIGHT}" style="display: block; max-width: {WIDTH}px; width: 100%"
+        viewBox="0 0 {WIDTH} {HEIGHT}" style="display: block; width: {scaled(WIDTH)}; max-width: 100%"
         font-size="14" fill="currentColor">
         <path d="M{LEFT} {TOP} V{BOTTOM} H{RIGHT}" fill="none" stroke="currentColor" opacity="0.5"/>
         <path d="M{LEFT} {y[0]:.1f} {steps} H{RIGHT}" fill="none" stroke="{plots.BLUE}" stroke-width="2.5"/>

@@ -11,9 +11,12 @@ from bmcourse import plots
 from bmcourse.explain.attention import gpt_attention
 from bmcourse.explain.induction import without_heads
 from bmcourse.live.curve import GREY
+from bmcourse.live.data import line, visible
 from bmcourse.live.explorer import WIDE, Stage, explore
+from bmcourse.live.letters import drawable, font_names
 
 SHOWN = 6  # of the next tokens, the likeliest
+UNKNOWN = "·"  # what stands for token 0, every character that the tokenizer has not learned
 TAKEN = LinearSegmentedColormap.from_list("taken", ["white", plots.BLUE])
 
 
@@ -57,10 +60,11 @@ class CopyingPicture:
         self.bars.set(xlim=(0, 1), ylim=(SHOWN - 0.5, -0.5), yticks=[], xlabel="probability")
         self.map.grid(visible=False)
         self.weights = self.map.imshow(np.zeros((len(heads), T)), cmap=TAKEN, vmin=0, vmax=1, aspect="auto")
-        self.letters = [self.map.text(place, -1, "", ha="center", va="center", size=13) for place in range(T)]
+        look = {"ha": "center", "va": "center", "size": 13, "family": list(font_names())}
+        self.letters = [self.map.text(place, -1, "", **look) for place in range(T)]
         self.off = [self.map.text(T - 1, row, "off", ha="right", va="center") for row in range(len(heads))]
         self.rows = self.bars.barh(range(SHOWN), [0] * SHOWN)
-        self.names = [self.bars.text(-0.06, row, "", ha="center", va="center", size=13) for row in range(SHOWN)]
+        self.names = [self.bars.text(-0.06, row, "", **look) for row in range(SHOWN)]
         self.stage = Stage(fig)
         self.look = functools.lru_cache(maxsize=1)(self.look)  # draw asks, and write the same once more
 
@@ -83,7 +87,7 @@ class CopyingPicture:
         table[:, :read] = weights.numpy()
         self.weights.set_data(table)
         for place, letter in enumerate(self.letters):
-            letter.set_text(self.name(tokens[place].item()) if place < len(tokens) else "")
+            letter.set_text(as_typed(text[place : place + 1]))
             letter.set_color(plots.BLACK if place < read else GREY)
             letter.set_fontweight("bold" if place == read - 1 else "normal")
         for words, place in zip(self.off, self.heads, strict=True):
@@ -96,15 +100,26 @@ class CopyingPicture:
         return self.stage.frame([self.weights, *self.letters, *self.off, *self.rows, *self.names])
 
     def name(self, token):
-        """The token as one letter that can be drawn; a dot for what the tokenizer does not know."""
-        return "·" if token == 0 else self.tokenizer.decode([token])
+        """The token as one letter."""
+        return UNKNOWN if token == 0 else self.tokenizer.decode([token])
 
     def write(self, text, read, **switches):
-        """What comes next in the text, and how likely the model thinks it."""
-        _, following, _, probabilities = self.look(text, read, **switches)
+        """What comes next in the text, how likely the model thinks it, and which characters are all one to it."""
+        tokens, following, _, probabilities = self.look(text, read, **switches)
         if following is None:
-            return f"It has read the whole text. Next it would write <b>{self.name(probabilities.argmax().item())}</b>."
-        return f"Next comes <b>{self.name(following)}</b>; the model gives it {100 * probabilities[following]:.0f} %."
+            words = f"It has read the whole text. Next it would write {self.name(probabilities.argmax().item())}."
+        else:
+            words = f"Next comes {self.name(following)}; the model gives it {100 * probabilities[following]:.0f} %."
+        unknown = [as_typed(character) for character, token in zip(text, tokens, strict=False) if token == 0]
+        if unknown:
+            words += f" It has not learned {' '.join(dict.fromkeys(unknown))}: it reads {UNKNOWN} there."
+        return line(words)
+
+
+def as_typed(character):
+    """The character as it can be drawn; a box where no font of this machine has it."""
+    name = drawable(visible(character.encode(errors="surrogatepass")), font_names())
+    return name if len(name.replace("\\$", "$")) <= 1 else "□"
 
 
 def check_text(model, tokenizer, text):

@@ -15,9 +15,10 @@ from PIL import Image
 from bmcourse import plots
 from bmcourse.live.data import visible
 from bmcourse.live.letters import drawable, font_names
-from bmcourse.live.view import widget_view
+from bmcourse.live.view import described, picture_metadata, widget_view
 
 MOST = 64  # tokens: the heat map of more does not fit on a page
+HIGH, LINE = 300, 15  # the map, where it can be, and a line of its names, in pixels
 FRAME = f"2px solid {plots.RED}"
 
 # Everything is done by the page itself. The chosen token is the one under the mouse or, without one, the one that was
@@ -29,10 +30,10 @@ LOOK = """
     background: color-mix(in srgb, BLUE calc(100% * var(--strength)), white);
     color: hsl(0 0% calc((var(--p) - 80) * 100%)) }
 .VIEW .box code { font-size: 16px; background: none; color: inherit; padding: 0; white-space: pre }
-.VIEW .box::after { display: block; font-size: 13px; counter-reset: percent var(--p); content: counter(percent) "%" }
+.VIEW .box::after { display: block; font-size: 14px; counter-reset: percent var(--p); content: counter(percent) "%" }
 .VIEW input { position: absolute; opacity: 0 }
 .VIEW .maps { display: flex; flex-wrap: wrap; gap: 12px 36px; align-items: flex-start; margin-top: 8px }
-.VIEW .chart { display: grid; grid-template-columns: max-content max-content; font-size: FONTpx; line-height: CELLpx }
+.VIEW .chart { display: grid; grid-template-columns: max-content max-content; font-size: 14px; line-height: CELLpx }
 .VIEW .rows, .VIEW .map { display: grid; grid-auto-rows: CELLpx }
 .VIEW .columns { display: grid; grid-auto-flow: column; grid-auto-columns: CELLpx; align-items: end }
 .VIEW .chart span { max-width: 84px; overflow: hidden; text-overflow: ellipsis; white-space: pre;
@@ -41,7 +42,7 @@ LOOK = """
     text-orientation: sideways; transform: rotate(180deg); text-align: left }
 .VIEW .map { width: SIZEpx; background-size: 100% 100%; image-rendering: pixelated; box-shadow: 0 0 0 1px GREY }
 .VIEW .q { cursor: pointer }
-.VIEW .heads { display: grid; gap: 6px; align-items: center; justify-items: center; font-size: 13px }
+.VIEW .heads { display: grid; gap: 6px; align-items: center; justify-items: center; font-size: 14px }
 .VIEW .heads img { width: THUMBpx; height: THUMBpx; box-shadow: 0 0 0 1px GREY; image-rendering: pixelated }
 """
 HINT = (
@@ -71,16 +72,17 @@ def attention(weights, tokens, layer=0, head=0):
     update()
     for buttons in chosen:
         buttons.observe(update, names="value")
-    box = widgets.VBox([*chosen, widgets.HTML(page(view, weights, names)), shown])
-    alt = alt_text(weights, layer, head)
-    bundle = {"text/plain": alt, "image/png": picture(weights, names, layer, head), **widget_view(box)}
-    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+    alt, row = alt_text(weights, layer, head), widgets.HBox(chosen, layout={"flex_flow": "row wrap"})
+    box = described(alt, row, widgets.HTML(page(view, weights, names)), shown)
+    png = picture(weights, names, layer, head)
+    bundle = {"text/plain": alt, "image/png": png, **widget_view(box)}
+    display(bundle, raw=True, metadata=picture_metadata(png, alt))
 
 
 def choice(description, count, value):
     """One button for each number from 0."""
     options = [(str(number), number) for number in range(count)]
-    look = {"style": {"button_width": "44px", "description_width": "48px"}, "layout": {"display": "flex"}}
+    look = {"style": {"button_width": "44px", "description_width": "48px"}, "layout": {"margin": "0 24px 0 0"}}
     return widgets.ToggleButtons(options=options, value=value, description=description, **look)
 
 
@@ -143,8 +145,10 @@ def page(view, weights, names):
     """The tokens, the heat map without its picture, and the small maps of all heads, as HTML of the class `view`."""
     names = [html.escape(name) for name in names]
     boxes = " ".join(token_box(view, number, name, number == len(names) - 1) for number, name in enumerate(names))
-    rows = "".join(f'<span class="q q{number}">{name}</span>' for number, name in enumerate(names))
-    columns = "".join(f"<span>{name}</span>" for name in names)
+    every = -(-LINE // cell_size(len(names)))  # a name has no room in a narrower row
+    labels = [name if number % every == 0 else "" for number, name in enumerate(names)]
+    rows = "".join(f'<span class="q q{number}">{name}</span>' for number, name in enumerate(labels))
+    columns = "".join(f"<span>{name}</span>" for name in labels)
     strips = "".join(f'<i class="q q{number}"></i>' for number in range(len(names)))
     return (
         f"<style>{style(view, len(names))}</style>"
@@ -163,12 +167,17 @@ def token_box(view, number, name, checked):
 
 def style(view, T):
     """The rules of a view: its look, and for each token what happens when it is the chosen one."""
-    cell = min(max(420 // T, 11), 30)
-    sizes = {"CELL": cell, "SIZE": cell * T, "FONT": min(cell, 14), "THUMB": 64, "VIEW": view}
+    cell = cell_size(T)
+    sizes = {"CELL": cell, "SIZE": cell * T, "THUMB": 64, "VIEW": view}
     look = LOOK
     for name, value in (sizes | {"BLUE": plots.BLUE, "GREY": "#999999"}).items():
         look = look.replace(name, str(value))
     return look + "".join(chosen_token(view, number) for number in range(T))
+
+
+def cell_size(T):
+    """How many pixels of the map a weight takes: the map and all above it shall fit into a window."""
+    return min(max(HIGH // T, 6), 30)
 
 
 def chosen_token(view, number):
@@ -222,14 +231,14 @@ def picture(weights, names, layer, head):
     """The heat map of one head, with its numbers where they fit, beside the small ones of all: PNG bytes."""
     fig, (left, right) = plots.figure(9, 4.4, columns=2)
     fonts, T = list(font_names()), len(names)
+    every = -(-T // 20)  # a name has no room in a narrower row
     look = {"cmap": LinearSegmentedColormap.from_list("", ["white", plots.BLUE]), "vmin": 0, "vmax": 1}
     left.imshow(weights[layer, head].sqrt().numpy(), **look)
-    labels = [drawable(name, fonts)[:12] for name in names]
-    text = {"family": fonts, "size": min(11, 260 / T)}
-    left.set_xticks(range(T), labels, rotation=90, **text)
-    left.set_yticks(range(T), labels, **text)
+    labels = [drawable(name[:12], fonts) for name in names[::every]]
+    left.set_xticks(range(0, T, every), labels, rotation=90, family=fonts)
+    left.set_yticks(range(0, T, every), labels, family=fonts)
     left.set(title=f"layer {layer}, head {head}", xlabel="looked at", ylabel="looks")
-    if T <= 12:
+    if T <= 10:
         write_percent(left, weights[layer, head])
     right.imshow(mosaic(weights).sqrt().numpy(), **look)
     layers, heads = weights.shape[:2]
@@ -240,14 +249,14 @@ def picture(weights, names, layer, head):
     right.add_patch(Rectangle(corner, T, T, fill=False, edgecolor=plots.RED, linewidth=2.5, clip_on=False))
     for ax in (left, right):
         ax.grid(visible=False)
-    return plots.png(fig)
+    return plots.png(fig, plots.SHARP * plots.INCH)
 
 
 def write_percent(ax, weights):
     """Write each weight (T, T) into its cell, in per cent."""
     for (row, column), weight in np.ndenumerate(weights.numpy()):
         color = "white" if weight > 0.6 else "black"
-        ax.text(column, row, f"{100 * weight:.0f}", ha="center", va="center", size=9, color=color)
+        ax.text(column, row, f"{100 * weight:.0f}", ha="center", va="center", color=color)
 
 
 def mosaic(weights):

@@ -43,7 +43,7 @@ def outlines(placed, scale, weight, align):
 @functools.cache
 def letter(character, weight):
     """The outline of one character, 100 pixels high, and how far behind it the next one begins."""
-    font = FontProperties(weight=weight)
+    font = FontProperties(family=list(font_names()), weight=weight)
     bar, both = (TextPath((0, 0), words, size=100, prop=font) for words in ("|", f"{character}|"))
     size = len(both.codes) - len(bar.codes)  # of the character: alone, a space has no path
     return Path(both.vertices[:size], both.codes[:size]), both.get_extents().x1 - bar.get_extents().x1
