@@ -58,22 +58,30 @@ def test_every_known_figure_is_a_point_in_its_year_and_no_unknown_one_is(models,
 
 
 @pytest.mark.parametrize("y", FIGURES)
-def test_names_cover_no_other_name_no_point_and_no_frame(models, y):
+def test_names_and_their_lines_cover_no_name_no_point_and_no_frame(models, y):
     picture = TimelinePicture(models)
     picture.draw(y, "GPT-3")
     texts = [artist for artist in picture.drawn if hasattr(artist, "get_text")]
-    boxes = np.array([text.get_window_extent().extents for text in texts if not text.arrow_patch])
-    with_line = [super(type(text), text).get_window_extent().extents for text in texts if text.arrow_patch]
-    boxes = np.concatenate([boxes, np.array(with_line).reshape(-1, 4)])
+    boxes = np.array([super(type(text), text).get_window_extent().extents for text in texts])
     assert len(boxes) >= 10
     left, bottom, right, top = boxes.T
     apart = (left[:, None] >= right) | (left >= right[:, None]) | (bottom[:, None] >= top) | (bottom >= top[:, None])
     assert (apart | np.eye(len(boxes), dtype=bool)).all()
     frame = picture.ax.get_window_extent()
     assert left.min() > frame.x0 and right.max() < frame.x1 and bottom.min() > frame.y0 and top.max() < frame.y1
-    x, up = picture.ax.transData.transform(list(picture.points(y).values())).T
-    covered = (left[:, None] < x) & (x < right[:, None]) & (bottom[:, None] < up) & (up < top[:, None])
-    assert not covered.any()
+    places = picture.ax.transData.transform(list(picture.points(y).values()))
+    assert not within(places, boxes).any()
+    for text, own in zip(texts, boxes, strict=True):
+        if text.arrow_patch:
+            ends = picture.ax.transData.transform(text.xy), (own[:2] + own[2:]) / 2
+            thread = np.linspace(*ends, 100)
+            covered = within(thread, boxes[(boxes != own).any(1)])
+            assert not covered.any(), text.get_text()
+
+
+def within(places, boxes):
+    """Whether each place lies in each box, (places, boxes)."""
+    return ((boxes[:, :2] < places[:, None]) & (places[:, None] < boxes[:, 2:])).all(-1)
 
 
 def test_models_of_one_year_stand_side_by_side_in_their_year(models):
@@ -134,21 +142,21 @@ def test_numbers_are_said_as_a_reader_says_them(value, words):
 # ---------------------------------------------------------------------------------------------------------- the ledger
 
 
-def shown_parts(picture):
-    """{part: bytes} as written beside the bars, and as the bars are long."""
-    written = {name: words.get_text() for name, words in zip(PARTS, picture.numbers, strict=True)}
-    lengths = {name: bar.get_x() + bar.get_width() for name, bar in zip(PARTS, picture.bars, strict=True)}
-    return {name: numbers(words) for name, words in written.items() if words != "–"}, lengths
-
-
 @pytest.fixture(scope="module")
 def ledger():
     return LedgerPicture(machine=25e9)
 
 
+def rows(picture):
+    """{row: (where its bar begins, how long it is, what is written beside it)}, in shares of the axis."""
+    lengths = [(bar.get_x(), bar.get_width()) for bar in picture.bars]
+    words = [words.get_text() for words in picture.words]
+    return {name: (*bar, word) for name, bar, word in zip(picture.rows, lengths, words, strict=True)}
+
+
 @pytest.mark.parametrize("job", JOBS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_bars_and_numbers_are_those_of_scaling(ledger, shape, job):
+def test_bars_are_as_long_as_their_bytes_and_lie_one_behind_the_other(ledger, shape, job):
     sizes = SHAPES[shape]
     ledger.draw(**sizes, batch=4, job=job, machine=False)
     channels = sizes["channels"]
@@ -158,22 +166,55 @@ def test_bars_and_numbers_are_those_of_scaling(ledger, shape, job):
         parts = scaling.training_memory(config, 4, precision)
     else:
         parts = scaling.inference_memory(config, 4, precision, "fp32" if precision == "fp32" else "bf16")
-    parts["total"] = sum(parts.values())
-    written, lengths = shown_parts(ledger)
-    assert written.keys() == parts.keys()
-    for name, value in parts.items():
-        assert written[name] == pytest.approx(value, rel=0.01, abs=0.051e6)
-        assert lengths[name] == pytest.approx(max(value, concepts.LOW))
+    total, shown, start = sum(parts.values()), rows(ledger), 0
+    end = total / shown["total"][1]
+    assert total < end <= 2.7 * total
+    for name in PARTS:
+        assert shown[name][:2] == pytest.approx((start, parts.get(name, 0) / end))
+        start += shown[name][1]
+        if name in parts:
+            assert numbers(shown[name][2]) == pytest.approx(parts[name], rel=0.01, abs=0.051e6)
+        else:
+            assert shown[name][2] == "–"
+    assert start == pytest.approx(shown["total"][1]) and shown["total"][0] == 0
+    for name, memory in concepts.DEVICES.items():
+        assert shown[name][:2] == pytest.approx((0, memory / end))
+    assert numbers(ledger.ticks[-1].get_text()) == pytest.approx(end)
+    assert float(ledger.ticks[2].get_text().replace(",", "")) == pytest.approx(
+        0.4 * float(ledger.ticks[-1].get_text().split()[0].replace(",", ""))
+    )
+
+
+def test_a_bar_that_goes_on_beyond_the_picture_has_an_arrow(ledger):
+    ledger.draw(**SHAPES["GPT-2"], batch=1, job="train in fp32", machine=False)
+    [row] = ledger.beyond.get_ydata()
+    assert ledger.rows[row] == "GPU, 80 GB" and ledger.ticks[-1].get_text() == "50 GB"
+    ledger.draw(**SHAPES["pocket GPT"], batch=1, job="train in fp32", machine=True)
+    assert len(ledger.beyond.get_ydata()) == 5
+    ledger.draw(**GPT3)
+    assert len(ledger.beyond.get_ydata()) == 0
 
 
 def test_signs_tell_what_fits(ledger):
+    def fitting():
+        return [name for name, (*_, words) in rows(ledger).items() if "fits" in words]
+
     ledger.draw(**GPT3 | {"layers": 12, "channels": 768, "context": 1024})
-    assert [words.get_text()[0] for _, words in ledger.signs.values()] == ["✓"] * 5
+    assert fitting() == list(ledger.devices)
     ledger.draw(**GPT3)
-    assert [words.get_text()[0] for _, words in ledger.signs.values()] == ["✗"] * 5
+    assert fitting() == []
     ledger.draw(**SHAPES["GPT-2"], batch=1, job="train in bf16", machine=True)  # 26 GB of weights, and activations
-    signs = {words.get_text()[2:]: words.get_text()[0] for _, words in ledger.signs.values()}
-    assert signs["GPU, 80 GB"] == "✓" and signs["laptop, 16 GB"] == "✗"
+    assert fitting() == ["GPU, 80 GB"]
+
+
+def test_no_words_of_the_ledger_leave_the_picture():
+    ledger = LedgerPicture(machine=1.08e12)  # the longest name
+    ledger.draw(**GPT3 | {"machine": True})
+    width, height = ledger.stage.fig.bbox.size
+    labels = [label for label in ledger.bars[0].axes.get_yticklabels() if label.get_text()]
+    for text in [*ledger.words, *ledger.ticks, ledger.own, *labels]:
+        left, bottom, right, top = text.get_window_extent().extents
+        assert left >= 0 and bottom >= 0 and right <= width and top <= height, text.get_text()
 
 
 def test_the_sentence_says_where_it_fits_and_how_many_gpus_it_needs():
@@ -207,7 +248,7 @@ def shown(request, monkeypatch):
     assert EXPLORERS[request.param]() is None
     [bundle] = bundles
     box = widgets.widget._instances[bundle["application/vnd.jupyter.widget-view+json"]["model_id"]]
-    *rows, picture, words = box.children
+    *rows, picture, words, _ = box.children  # the last is the picture in words
     presets = rows[0].children if len(rows) == 2 else ()
     return bundle, presets, rows[-1].children, picture, words
 
@@ -256,7 +297,7 @@ def test_a_preset_sets_its_sliders_and_draws_once(monkeypatch):
     monkeypatch.setattr(LedgerPicture, "draw", lambda self, **values: drawn.append(values) or draw(self, **values))
     live.ledger()
     box = widgets.widget._instances[bundles[0]["application/vnd.jupyter.widget-view+json"]["model_id"]]
-    presets, _, picture, words = box.children
+    presets, _, picture, words, _ = box.children
     for button in presets.children:
         before = picture.value
         drawn.clear()
@@ -278,5 +319,5 @@ def test_the_saved_picture_says_nothing_of_this_machine_and_the_page_does(monkey
     live.ledger()
     assert bundles[0]["image/png"] == bundles[1]["image/png"]
     box = widgets.widget._instances[bundles[0]["application/vnd.jupyter.widget-view+json"]["model_id"]]
-    *_, picture, words = box.children
+    *_, picture, words, _ = box.children
     assert picture.value != bundles[0]["image/png"] and "123 GB" in words.value

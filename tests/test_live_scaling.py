@@ -108,11 +108,47 @@ def test_too_few_chips_do_not_hold_it(bill):
 def test_the_invoice_of_gpt_3():
     words = plain(explorer.invoice(**START | {"chip": "NVIDIA A100 80 GB SXM"}))
     assert words.startswith("350 billion tokens, 3.68 × 1023 FLOPs: 33 days on 1,024 chips, 2.3 million dollars.")
-    assert "take 2,800 GB" in words
+    assert "take 2.80 TB" in words
     assert "no price is known" in explorer.invoice(**START | {"chip": TPU})
 
 
+@pytest.mark.parametrize(
+    "days, words",
+    [(33.2, "33 days"), (0.44, "11 hours"), (1 / 24, "60 minutes"), (5e-8, "0.0043 seconds"), (1e6, "2,700 years")],
+)
+def test_durations_are_said_as_a_reader_says_them(days, words):
+    assert explorer.duration(days) == words
+
+
+def test_a_time_beyond_the_axis_stands_at_its_end_with_its_number(bill):
+    bill.draw(**START | {"parameters": int(1e8), "ratio": 1, "chips": 65_536})
+    assert bill.here.get_ydata()[0] == explorer.SHORTEST and bill.days.get_text().endswith("seconds")
+    bill.draw(**START | {"parameters": int(1e12), "ratio": 1000, "chips": 1})
+    assert bill.here.get_ydata()[0] == explorer.LONGEST and bill.days.get_text().endswith("480,000 years")
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_names_of_budgets_stand_at_their_curves_and_apart(law, name):
+    law.draw(23.5, name, H100)
+    boxes = np.array([sign.get_window_extent().extents for sign in law.signs.values()])
+    left, bottom, right, top = boxes.T
+    apart = (left[:, None] >= right) | (left >= right[:, None]) | (bottom[:, None] >= top) | (bottom >= top[:, None])
+    assert (apart | np.eye(len(boxes), dtype=bool)).all()
+    for power, sign in law.signs.items():
+        x, y = sign.get_position()
+        x = min(x, explorer.SIZES[-1])  # or right of the curve
+        assert y == pytest.approx(LAWS[name].loss(x, 10.0**power / 6 / x), abs=0.05)
+
+
 # ------------------------------------------------------------------------------------------------------ as displayed
+
+
+def test_numbers_beside_the_sliders_are_short(monkeypatch):
+    for shown in (live.chinchilla, live.bill):
+        _, _, controls = explorers.taken(monkeypatch, explorer, shown)
+        for control in controls.values():
+            if hasattr(control, "readout") and hasattr(control, "options"):
+                assert max(len(words) for words, _ in control.options) <= len("100 million")
 
 
 @pytest.mark.parametrize("name", ["chinchilla", "bill"])

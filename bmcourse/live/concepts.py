@@ -10,8 +10,10 @@ from matplotlib.lines import Line2D
 
 from bmcourse import data, plots, scaling
 from bmcourse.live.curve import GREY
-from bmcourse.live.explorer import WIDE, Stage, explore, number_slider
+from bmcourse.live.explorer import Stage, explore, number_slider
 from bmcourse.models.gpt import GPTConfig
+
+THIRD = {"layout": {"width": "340px"}}  # of a slider: three of them in a row of a page of 1280 pixels
 
 # -------------------------------------------------------------------------------------------------------- the timeline
 
@@ -34,7 +36,7 @@ SQUEEZED = 2011  # one year before it is as wide as an eighth of a year after it
 def timeline():
     """Choose what is drawn against the year of 78 published models, and one model to read about."""
     models = data.published_models()
-    picture, wide = TimelinePicture(models), {"layout": {"width": "480px"}}
+    picture, names = TimelinePicture(models), [model.name for model in models]
     for y in FIGURES:
         picture.draw(y, "GPT-3")  # the first of each is slow: here, and not when the menu is moved
     explore(
@@ -43,7 +45,9 @@ def timeline():
         "models as blue circles, image models as green squares, multimodal ones as red triangles, closed ones hollow.",
         write=lambda y, model: description(models, y, model),
         y=widgets.Dropdown(options=list(FIGURES), description="upwards", layout={"width": "230px"}),
-        model=widgets.SelectionSlider(options=[m.name for m in models], value="GPT-3", description="model", **wide),
+        model=widgets.SelectionSlider(  # its name is in the picture: beside the slider a long one would be cut
+            options=names, value="GPT-3", description="model", readout=False, layout={"width": "480px"}
+        ),
     )
 
 
@@ -52,15 +56,15 @@ class TimelinePicture:
 
     def __init__(self, models):
         self.models, self.places = models, dict(zip([m.name for m in models], spread_years(models), strict=True))
-        fig, self.ax = plots.figure(9, 4.8)
-        self.ax.set_position([0.075, 0.09, 0.915, 0.8])
+        fig, self.ax = plots.figure(9, 4.6)
+        self.ax.set_position([0.075, 0.11, 0.915, 0.8])
         self.ax.set(yscale="log", xlabel="year (narrower before 2011; models of one year side by side)")
         self.ax.set_xscale("function", functions=(squeeze, stretch))
         self.ax.set(xlim=(1996, 2027), xticks=[1998, *range(2012, 2027, 2)])
         self.ax.tick_params(labelsize=11)
         self.ax.minorticks_off()
         fig.legend(handles=legend_entries(), loc="upper center", ncols=5, frameon=False, fontsize=11)
-        (self.ring,) = self.ax.plot([], [], "o", ms=17, mfc="none", mec=plots.BLACK, mew=2.5)
+        (self.ring,) = self.ax.plot([], [], "o", ms=15, mfc="none", mec=plots.BLACK, mew=2.5)
         self.name = self.ax.text(0.02, 0.94, "", size=14, va="center", transform=self.ax.transAxes)
         self.stage, self.drawn, self.y = Stage(fig), [], None
 
@@ -100,7 +104,7 @@ def coordinates(points, names):
 
 def looks():
     """How a model is drawn, {(modality, open or not): Line2D's settings}."""
-    marks = {"linestyle": "none", "markersize": 8, "markeredgewidth": 1.8}
+    marks = {"linestyle": "none", "markersize": 7, "markeredgewidth": 1.6}
     return {
         (modality, is_open): {"color": color, "marker": marker, "mfc": color if is_open else "white", **marks}
         for modality, (color, marker) in LOOKS.items()
@@ -137,24 +141,30 @@ def stretch(place):
     return np.where(np.less(place, SQUEEZED), SQUEEZED + (np.asarray(place) - SQUEEZED) * 8, place)
 
 
-def write_names(ax, points, names):
+DOT = 10  # points: as wide as a dot is
+
+
+def write_names(ax, points, names, others=()):
     """Write `names`, the first first, near their points where they cover nothing; one that finds no room is left out.
 
-    `points` is {name: (x, y)} of all that is drawn. Returns the artists.
+    `points` is {name: (x, y)} of all dots, `others` are more places, (x, y), to leave free. Returns the artists.
     """
-    pixels = {name: ax.transData.transform(point) for name, point in points.items()}
-    taken = [box_at(x, y, 13, 13) for x, y in pixels.values()]
-    written, renderer, frame = [], ax.figure.canvas.get_renderer(), ax.get_window_extent()
-    line = {"arrowstyle": "-", "color": GREY, "lw": 0.7, "shrinkA": 0, "shrinkB": 5}
-    look = {"textcoords": "offset pixels", "ha": "center", "va": "center", "size": 10}
+    inch = 72 / ax.figure.dpi  # all is measured in points, so that it is the same however sharp the figure is
+    dots = {name: ax.transData.transform(point) * inch for name, point in points.items()}
+    taken = [box_at(x, y, DOT, DOT) for x, y in dots.values()]
+    taken += [box_at(*(ax.transData.transform(place) * inch), 3, 3) for place in others]
+    written, renderer, frame = [], ax.figure.canvas.get_renderer(), ax.get_window_extent().extents * inch
+    line = {"arrowstyle": "-", "color": GREY, "lw": 0.7, "shrinkA": 0, "shrinkB": DOT / 2}
+    look = {"textcoords": "offset points", "ha": "center", "va": "center", "size": 10.5}
     for name in names:
         text = ax.text(0, 0, name, size=look["size"])
-        size = text.get_window_extent(renderer)
+        extent = text.get_window_extent(renderer)
+        width, height = extent.width * inch, extent.height * inch
         text.remove()
-        for place, far in nearby(size.width, size.height):
-            box = box_at(*(pixels[name] + place), size.width + 4, size.height)
-            if fits(box, taken, frame):
-                taken.append(box)
+        for place, far in nearby(width, height):
+            box, thread = box_at(*(dots[name] + place), width + 4, height + 1), along(dots[name], place) if far else []
+            if inside(box, frame) and not any(touch(one, other) for one in [box, *thread] for other in taken):
+                taken += [box, *thread]
                 written.append(ax.annotate(name, points[name], place, arrowprops=line if far else None, **look))
                 break
     return written
@@ -167,18 +177,27 @@ def box_at(x, y, width, height):
 
 def nearby(width, height):
     """Where the middle of a name may lie from its point, the best places first, and whether that needs a line."""
-    for gap in (4, 16, 28, 40):
-        across, up = 6 + gap + width / 2, 6 + gap + height / 2
-        yield from ((place, gap > 4) for place in ((across, 0), (-across, 0), (0, up), (0, -up)))
+    for gap in (5, 12, 22, 32):  # the first leaves room for the ring
+        across, up = DOT / 2 + gap + width / 2, DOT / 2 + gap + height / 2
+        yield from ((place, gap > 5) for place in ((across, 0), (-across, 0), (0, up), (0, -up)))
         corners = [(part * side * across, end * up) for part in (0.5, 1) for end in (1, -1) for side in (1, -1)]
         yield from ((corner, True) for corner in corners)
 
 
-def fits(box, taken, frame):
-    """Whether a box lies in the frame, and on none of the boxes `taken`."""
-    left, bottom, right, top = box
-    inside = frame.x0 < left and right < frame.x1 and frame.y0 < bottom and top < frame.y1
-    return inside and not any(left < r and l < right and bottom < t and b < top for l, b, r, t in taken)
+def along(dot, place):
+    """Small boxes along the line from a dot to a name, the part on the dot itself left out."""
+    length = np.hypot(*place)
+    return [box_at(*(dot + np.multiply(place, part)), 2, 2) for part in np.arange(DOT, length, 2) / length]
+
+
+def inside(box, frame):
+    """Whether a box lies in the frame, both as (left, bottom, right, top)."""
+    return frame[0] < box[0] and box[2] < frame[2] and frame[1] < box[1] and box[3] < frame[3]
+
+
+def touch(one, other):
+    """Whether two boxes have a place in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def description(models, y, name):
@@ -229,15 +248,14 @@ PARTS = {
     "optimizer": plots.GREEN,
     "activations": plots.RED,
     "KV cache": plots.PURPLE,
-    "total": plots.BLACK,
 }
 JOBS = ("train in fp32", "train in bf16", "answer in fp32", "answer in bf16", "answer in int8", "answer in int4")
 DEVICES = {"phone, 8 GB": 8e9, "laptop, 16 GB": 16e9, "GPU, 24 GB": 24e9, "GPU, 80 GB": 80e9}
 LARGEST = "GPU, 80 GB"
+UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"))
 CHANNELS = (64, 128, 256, 512, 768, 1024, 1280, 1600, 2048, 2560, 4096, 5120, 8192, 12_288, 16_384)
 VOCABULARIES = (256, 1024, 8192, 32_000, 50_257, 100_000, 200_000)
 CONTEXTS = tuple(2**n for n in range(7, 18))  # 128 to 131,072
-LOW, HIGH = 1e5, 1e16  # bytes, the ends of the axis
 
 # Radford et al., "Language Models are Unsupervised Multitask Learners" (GPT-2), 2019, table 2;
 # Brown et al., "Language Models are Few-Shot Learners" (GPT-3), 2020, table 2.1.
@@ -254,15 +272,15 @@ def ledger():
     machine = widgets.Checkbox(False, description="this machine", indent=False)
     explore(
         LedgerPicture(psutil.virtual_memory().total).draw,
-        "Bars of the memory that training GPT-2 in fp32 takes: weights and gradients the same, the optimizer twice as "
-        "much, beside lines for the memory of a phone, a laptop and two GPUs.",
+        "Bars of the memory that training GPT-2 in fp32 takes, one behind the other: weights and gradients the same, "
+        "the optimizer twice as much; below their total, bars of what a phone, a laptop and two GPUs have.",
         write=verdict,
         presets=SHAPES,
-        layers=widgets.IntSlider(48, min=1, max=128, description="layers", **WIDE),
-        channels=number_slider("channels", CHANNELS, 1600, **WIDE),
-        vocabulary=number_slider("vocabulary", VOCABULARIES, 50_257, **WIDE),
-        context=number_slider("context", CONTEXTS, 1024, **WIDE),
-        batch=number_slider("texts at once", (1, 2, 4, 8, 16, 32, 64), 1, **WIDE),
+        layers=widgets.IntSlider(48, min=1, max=128, description="layers", **THIRD),
+        channels=number_slider("channels", CHANNELS, 1600, **THIRD),
+        vocabulary=number_slider("vocabulary", VOCABULARIES, 50_257, **THIRD),
+        context=number_slider("context", CONTEXTS, 1024, **THIRD),
+        batch=number_slider("texts at once", (1, 2, 4, 8, 16, 32, 64), 1, **THIRD),
         job=widgets.ToggleButtons(options=JOBS, style={"button_width": "124px"}),
         machine=machine,
     )
@@ -280,50 +298,77 @@ def memory_of(layers, channels, vocabulary, context, batch, job):
 
 
 class LedgerPicture:
-    """A bar for each part of the memory, and a line for each device; `machine` is the memory of this one, in bytes."""
+    """Bars as long as they have bytes: the parts one behind the other, their total, and what each device has.
+
+    `machine` is the memory of this machine.
+    """
 
     def __init__(self, machine):
-        fig, ax = plots.figure(9, 4.2)
-        ax.set_position([0.115, 0.16, 0.765, 0.6])
-        ax.set(xscale="log", xlim=(LOW, HIGH), ylim=(len(PARTS) - 0.4, -0.6))
-        ax.set_xticks([1e6, 1e9, 1e12, 1e15], ["1 MB", "1 GB", "1 TB", "1,000 TB"], size=12)
-        ax.set_yticks(range(len(PARTS)), PARTS, size=12)
-        ax.minorticks_off()
+        self.devices = {**DEVICES, f"this machine, {size(machine)}": machine}
+        self.rows = [*PARTS, "total", *self.devices]
+        fig, ax = plots.figure(9, 4.1)
+        ax.set_position([0.205, 0.08, 0.67, 0.91])
+        ax.set(xlim=(0, 1), ylim=(len(self.rows) - 0.4, -0.6))
+        ax.set_xticks(SHARES, [""] * len(SHARES))
+        ax.set_yticks(range(len(self.rows) - 1), self.rows[:-1], size=12)
         ax.tick_params(axis="y", length=0)
-        ax.axhline(len(PARTS) - 1.5, color=GREY, lw=1)
-        self.bars = ax.barh(range(len(PARTS)), 0, color=list(PARTS.values()), height=0.62, zorder=2)
+        ax.axhline(len(PARTS) + 0.5, color=GREY, lw=1)
+        colors = [*PARTS.values(), plots.BLACK, *[plots.SKY] * len(DEVICES), plots.ORANGE]
+        self.bars = ax.barh(range(len(self.rows)), 0, color=colors, height=0.66, zorder=2)
         place = {"transform": ax.get_yaxis_transform(), "size": 12, "va": "center", "ha": "right"}
-        self.numbers = [ax.text(1.135, row, "", **place) for row in range(len(PARTS))]
-        own = f"this machine, {size(machine)}"
-        self.devices = {**DEVICES, own: machine}
-        heights = dict(zip(DEVICES, (1.36, 1.275, 1.19, 1.105), strict=True))
-        self.signs = {name: device(ax, DEVICES[name], 0, height) for name, height in heights.items()}
-        self.own = self.signs[own] = device(ax, machine, 1, -0.15)  # below the others: it may be at any of their places
-        self.own[0].set(color=plots.ORANGE, linestyle="-", lw=2.5)
+        self.words = [ax.text(1.18, row, "", **place) for row in range(len(self.rows))]
+        self.own = ax.text(-0.012, len(self.rows) - 1, self.rows[-1], **place | {"size": 11})
+        below = {"transform": ax.get_xaxis_transform(), "size": 11, "va": "top", "ha": "center"}
+        self.ticks = [ax.text(share, -0.015, "", **below) for share in SHARES]
+        (self.edge,) = ax.plot([], [], "--", color=plots.BLACK, lw=1.5, zorder=3)
+        (self.beyond,) = ax.plot([], [], ">", color=plots.BLACK, ms=9, clip_on=False, zorder=3)
         self.stage = Stage(fig)
 
     def draw(self, layers, channels, vocabulary, context, batch, job, machine):
-        """PNG bytes for one shape and job; `machine`: with the line of this machine."""
+        """PNG bytes for one shape and job; `machine`: with the bar of this machine."""
         _, parts = memory_of(layers, channels, vocabulary, context, batch, job)
-        total = sum(parts.values())
-        for name, bar, words in zip(PARTS, self.bars, self.numbers, strict=True):
-            value = total if name == "total" else parts.get(name, 0)
-            bar.set(x=LOW, width=max(value - LOW, 0))
-            words.set_text(size(value) if value else "–")
-        fitting = [name for name, memory in self.devices.items() if total <= memory]
-        for name, (_, words) in self.signs.items():
-            words.set_text(f"{'✓' if name in fitting else '✗'} {name}")
-        for artist in self.own:
+        total, start = sum(parts.values()), 0
+        end = axis_end(total)
+        for name, bar, words in zip(self.rows, self.bars, self.words, strict=True):
+            value = total if name == "total" else parts.get(name, self.devices.get(name, 0))
+            bar.set(x=start / end if name in PARTS else 0, width=value / end)
+            start += value if name in PARTS else 0
+            fits = "✓ fits" if value >= total else "✗ too small"
+            words.set_text(fits if name in self.devices else size(value) if value else "–")
+        for share, tick in zip(SHARES, self.ticks, strict=True):
+            tick.set_text(tick_label(share, end))
+        self.edge.set_data([total / end] * 2, [len(PARTS) - 0.4, len(self.rows) - 0.6])
+        longer = [
+            row for row, bar in enumerate(self.bars) if bar.get_width() > 1 and (machine or row < len(self.rows) - 1)
+        ]
+        self.beyond.set_data([1] * len(longer), longer)
+        for artist in (self.bars[-1], self.words[-1], self.own):
             artist.set_visible(machine)
-        lines = [line for line, _ in self.signs.values()]
-        return self.stage.frame([*self.bars, *lines, *self.numbers], (*fitting, machine))
+        return self.stage.frame([*self.bars, *self.words, *self.ticks, self.own, self.edge, self.beyond])
 
 
-def device(ax, memory, start, end):
-    """A line at the memory of a device, and words at its end."""
-    place = {"transform": ax.get_xaxis_transform()}
-    (line,) = ax.plot([memory] * 2, [start, end], color=GREY, lw=1.3, ls="--", clip_on=False, **place)
-    return line, ax.text(memory * 1.25, end - 0.01, "", size=11, va="center", **place)
+SHARES = (0, 0.2, 0.4, 0.6, 0.8, 1)  # of the axis: where it has a number
+
+
+def axis_end(total):
+    """Where an axis for so many bytes ends: the first of 1, 2, 5, 10, 20, ... that leaves a little room.
+
+    >>> axis_end(31.5e9), axis_end(49e9), axis_end(1.1e12)
+    (50000000000.0, 100000000000.0, 2000000000000.0)
+    """
+    power = 10.0 ** np.floor(np.log10(total))
+    return next(float(power * digit) for digit in (1, 2, 5, 10, 20) if total <= 0.95 * power * digit)
+
+
+def tick_label(share, end):
+    """What stands at a share of an axis that ends with so many bytes; the unit stands at its end alone."""
+    count, name = unit(end)
+    return f"{share * end / count:,g}{f' {name}' if share == 1 else ''}"
+
+
+def unit(count):
+    """The largest unit that so many bytes are one of, as (bytes, name)."""
+    return next((pair for pair in UNITS if count >= pair[0]), UNITS[-1])
 
 
 def size(count):
@@ -332,8 +377,8 @@ def size(count):
     >>> size(3.5e11), size(8e5), size(1.31e9)
     ('350 GB', '0.80 MB', '1.31 GB')
     """
-    unit, name = next(pair for pair in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")) if count >= pair[0] or pair[0] == 1e6)
-    value = count / unit
+    of, name = unit(count)
+    value = count / of
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {name}"
 
 
@@ -351,5 +396,6 @@ def verdict(layers, channels, vocabulary, context, batch, job, machine):
     own = psutil.virtual_memory().total
     here = f" This machine has {size(own)}: {'enough' if total <= own else 'not enough'}." if machine else ""
     return paragraph(
-        f"{number(count)} parameters (embedding and head apart); to {job}: <b>{size(total)}</b>. {where}{here}"
+        f"{number(count)} parameters (with a table of tokens at each end); to {job}: <b>{size(total)}</b>. "
+        f"{where}{here}"
     )

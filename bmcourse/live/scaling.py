@@ -4,11 +4,12 @@ import ipywidgets as widgets
 import numpy as np
 
 from bmcourse import data, plots, scaling
-from bmcourse.live.concepts import number, paragraph
+from bmcourse.live.concepts import THIRD, number, paragraph, size, write_names
 from bmcourse.live.curve import GREY
-from bmcourse.live.explorer import WIDE, Stage, explore, number_slider
+from bmcourse.live.explorer import Stage, explore, number_slider
 
 CHIPS = {hardware.name: hardware for hardware in scaling.HARDWARE}
+LONG = {"layout": {"width": "500px"}}  # of a slider with many steps
 UTILISATION = 0.4  # of the peak: what the trainings of lesson 11 reached
 HOUR, DAY = 3600, 86_400
 
@@ -18,7 +19,9 @@ LAWS = {"Hoffmann et al., 2022": scaling.CHINCHILLA, "Besiroglu et al., 2024": s
 LOOKS = dict(zip(LAWS, ((plots.BLUE, "-"), (plots.RED, "--")), strict=True))
 SIZES = np.logspace(7, 14, 141)  # parameters
 BUDGETS = np.arange(18, 28)  # powers of ten: the curves that are always there
-NAMED = ("GPT-3", "PaLM", "Chinchilla", "Llama 3.1 405B", "DeepSeek-V3", "Qwen3-235B-A22B")
+HIGHEST = 4  # the loss where the picture ends
+PLACES = np.logspace(18, 27, 55)  # budgets that the lines of both laws go through
+NAMED = ("GPT-3", "PaLM", "Chinchilla", "Llama 3.1 405B", "Qwen3-235B-A22B", "Qwen2.5-72B", "DeepSeek-V3")
 
 
 def chinchilla():
@@ -30,23 +33,31 @@ def chinchilla():
         "as dots, most of them since 2024 above both lines.",
         write=price,
         budget=widgets.FloatSlider(
-            23.5, min=18, max=27, step=0.1, description="budget: 10 to the power of", readout_format=".1f", **WIDE
+            23.5, min=18, max=27, step=0.1, description="budget: 10 to the power of", readout_format=".1f", **LONG
         ),
-        law=widgets.ToggleButtons(options=list(LAWS), description="law", style={"button_width": "170px"}),
-        chip=widgets.Dropdown(options=list(CHIPS), value="NVIDIA H100 SXM", description="chip", **WIDE),
+        law=widgets.Dropdown(options=list(LAWS), description="law", layout={"width": "240px"}),
+        chip=chip_menu(),
     )
+
+
+def chip_menu():
+    return widgets.Dropdown(options=list(CHIPS), value="NVIDIA H100 SXM", description="chip", layout={"width": "260px"})
 
 
 class LawPicture:
     """The loss of every size at a budget, and the tokens for each parameter that are best at every budget."""
 
     def __init__(self, models):
-        grid = {"left": 0.065, "right": 0.985, "bottom": 0.13, "top": 0.86, "wspace": 0.2}
-        fig, (self.left, self.right) = plots.figure(10, 4.4, columns=2, gridspec_kw=grid)
-        self.left.set(xscale="log", xlabel="parameters", ylim=(1.6, 4), xlim=(SIZES[0], SIZES[-1]))
-        self.left.set_title("loss (nats a token), by the law")
-        self.right.set(xscale="log", yscale="log", xlabel="budget (FLOPs)", xlim=(1e18, 1e27), ylim=(0.3, 5000))
-        self.right.set_title("tokens for each parameter")
+        grid = {"left": 0.07, "right": 0.99, "bottom": 0.13, "top": 0.93, "wspace": 0.31}
+        fig, (self.left, self.right) = plots.figure(10, 4.2, columns=2, gridspec_kw=grid)
+        self.left.set(xscale="log", xlabel="parameters", ylabel="loss by the law (nats a token)")
+        self.left.set(ylim=(1.5, HIGHEST), xlim=(SIZES[0], SIZES[-1]))
+        self.left.text(0, 1.012, "FLOPs:", transform=self.left.transAxes)
+        self.left.minorticks_off()
+        self.right.set(xscale="log", yscale="log", xlabel="budget (FLOPs)", ylabel="tokens for each parameter")
+        self.right.set(xlim=(1e18, 1e27), ylim=(0.1, 5000))
+        self.right.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
+        self.right.minorticks_off()
         grey = {"color": GREY, "lw": 1}
         self.others = [self.left.plot([], [], **grey)[0] for _ in BUDGETS]
         (self.optima,) = self.left.plot([], [], ":", color=plots.BLACK, lw=1.5)
@@ -55,29 +66,31 @@ class LawPicture:
         ring = {"mfc": "none", "mec": plots.ORANGE, "mew": 3, "ms": 15}
         (self.best,) = self.left.plot([], [], "o", **ring)
         (self.here,) = self.right.plot([], [], "o", **ring)
-        corner = {"ha": "right", "va": "top", "transform": self.left.transAxes, "backgroundcolor": "white"}
-        self.words = self.left.text(0.97, 0.95, "", size=12, **corner)
+        self.words = self.left.text(0.01, 0.015, "", transform=self.left.transAxes)
+        self.signs = {power: self.left.text(0, 0, f"$10^{{{power}}}$") for power in BUDGETS if power != 26}  # no room
         self.prepare_models(models)
         self.stage = Stage(fig)
 
     def prepare_models(self, models):
         """Both laws' lines, and the models whose tokens are known."""
+        lines = []
         for name, law in LAWS.items():
-            sizes, tokens = np.array([scaling.compute_optimal(10.0**power, law) for power in BUDGETS]).T
+            sizes, tokens = np.array([scaling.compute_optimal(flops, law) for flops in PLACES]).T
             color, dashes = LOOKS[name]
-            self.right.plot(10.0**BUDGETS, tokens / sizes, color=color, ls=dashes, lw=2, label=name)
+            self.right.plot(PLACES, tokens / sizes, color=color, ls=dashes, lw=2, label=name)
+            lines += zip(PLACES, tokens / sizes, strict=True)
         points = {model.name: place(model) for model in models if place(model)}
         self.right.plot(*zip(*points.values(), strict=True), "o", color=plots.GREEN, ms=5, alpha=0.8, label="published")
-        for name in NAMED:
-            flops, ratio = points[name]
-            self.right.annotate(name, (flops, ratio), (0, 6), textcoords="offset points", ha="center", size=9)
-        self.right.legend(frameon=False, loc="upper left", fontsize=10)
+        self.right.legend(frameon=False, loc="lower left")
+        write_names(self.right, points, NAMED, lines)
 
     def draw(self, budget, law, chip):
         """PNG bytes for a budget of 10 to that power, a law and a chip."""
         flops, by, color = 10.0**budget, LAWS[law], LOOKS[law][0]
         for line, power in zip(self.others, BUDGETS, strict=True):
             line.set_data(SIZES, by.loss(SIZES, 10.0**power / (6 * SIZES)))
+            if power in self.signs:
+                self.signs[power].set(**way_out(*line.get_data()))
         optima = np.array([scaling.compute_optimal(10.0**power, by) for power in BUDGETS]).T
         self.optima.set_data(optima[0], by.loss(*optima))
         self.floor.set_data(SIZES[[0, -1]], [by.E, by.E])
@@ -85,9 +98,30 @@ class LawPicture:
         parameters, tokens = scaling.compute_optimal(flops, by)
         self.best.set_data([parameters], [by.loss(parameters, tokens)])
         self.here.set_data([flops], [tokens / parameters])
-        self.words.set_text(f"{short(chip_hours(flops, CHIPS[chip]))} hours of\n{chip}")
-        moving = [*self.others, self.optima, self.floor, self.curve, self.best, self.here, self.words]
+        self.words.set_text(f"{short(chip_hours(flops, CHIPS[chip]))} hours of {chip}")
+        moving = [
+            *self.others,
+            self.optima,
+            self.floor,
+            self.curve,
+            self.best,
+            self.words,
+            *self.signs.values(),
+            self.here,
+        ]
         return self.stage.frame(moving)
+
+
+def way_out(sizes, losses):
+    """Where the name of a curve stands, as settings of a text: where it leaves the picture on its way up."""
+    rising = slice(losses.argmin(), None)
+    if losses[-1] < HIGHEST:
+        return {"position": (1.15 * sizes[-1], losses[-1]), "ha": "left", "va": "center"}
+    return {
+        "position": (np.interp(HIGHEST, losses[rising], sizes[rising]), HIGHEST + 0.03),
+        "ha": "center",
+        "va": "bottom",
+    }
 
 
 def place(model):
@@ -137,14 +171,16 @@ RATIOS = (1, 2, 5, 10, 20, 40, 100, 300, 1000)
 CLUSTERS = np.logspace(0, 5, 101)
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768, 65_536)
 TIMES = {
+    1 / 1440: "a minute",
     1 / 24: "an hour",
     1: "a day",
     7: "a week",
     30: "a month",
     365: "a year",
-    3650: "ten years",
     36_500: "100 years",
+    3_650_000: "10,000 years",
 }
+SHORTEST, LONGEST = 1e-4, 1e7  # days, the ends of the axis
 
 
 def bill():
@@ -155,13 +191,16 @@ def bill():
         "thick, with a ring at the chosen number, and grey where so few chips cannot hold the model.",
         write=invoice,
         presets=PLANS,
-        parameters=number_slider("parameters", [int(size) for size in MODELS], int(175e9), **WIDE),
-        ratio=number_slider("tokens for each", RATIOS, 2, **WIDE),
-        chips=number_slider("chips", COUNTS, 1024, **WIDE),
-        utilisation=widgets.FloatSlider(0.4, min=0.1, max=0.6, step=0.05, description="share of the peak", **WIDE),
-        chip=widgets.ToggleButtons(
-            options=list(CHIPS), value="NVIDIA H100 SXM", description="chip", style={"button_width": "180px"}
+        parameters=widgets.SelectionSlider(
+            options=[(number(count), int(count)) for count in MODELS],
+            value=int(175e9),
+            description="parameters",
+            **THIRD,
         ),
+        ratio=number_slider("tokens for each", RATIOS, 2, **THIRD),
+        chips=number_slider("chips", COUNTS, 1024, **THIRD),
+        utilisation=widgets.FloatSlider(0.4, min=0.1, max=0.6, step=0.05, description="share of the peak", **THIRD),
+        chip=chip_menu(),
     )
 
 
@@ -178,14 +217,17 @@ class BillPicture:
 
     def __init__(self):
         fig, ax = plots.figure(9, 4)
-        ax.set_position([0.1, 0.14, 0.88, 0.82])
-        ax.set(xscale="log", yscale="log", xlabel="chips", xlim=(1, 1e5), ylim=(0.02, 4e5))
+        ax.set_position([0.125, 0.13, 0.835, 0.85])
+        ax.set(xscale="log", yscale="log", xlabel="chips", xlim=(1, 1e5), ylim=(SHORTEST, LONGEST))
+        ax.set_xticks(10 ** np.arange(6), [f"{10**power:,}" for power in range(6)])
         ax.set_yticks(list(TIMES), TIMES.values())
         ax.minorticks_off()
         self.lines = {name: ax.plot([], [], color=GREY)[0] for name in CHIPS}
-        (self.here,) = ax.plot([], [], "o", mfc="none", mec=plots.ORANGE, mew=3, ms=15)
+        (self.here,) = ax.plot([], [], "o", mfc="none", mec=plots.ORANGE, mew=3, ms=15, clip_on=False)
         self.small = ax.axvspan(1, 2, color="#dddddd", zorder=0)
-        self.words = ax.text(1.2, 0.04, "too few to hold it", size=11, color="#555555")
+        self.words = ax.text(1.2, 3e-4, "too few to hold it", size=11, color="#555555")
+        self.days = ax.annotate("", (0, 0), (10, 10), textcoords="offset points", size=13, weight="bold")
+        self.days.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85})
         self.stage = Stage(fig)
 
     def draw(self, parameters, ratio, chips, utilisation, chip):
@@ -195,11 +237,29 @@ class BillPicture:
             days = scaling.training_seconds(flops, CHIPS[name], 1, utilisation) / DAY / CLUSTERS
             chosen = name == chip
             line.set(data=(CLUSTERS, days), lw=3 if chosen else 1, color=plots.BLUE if chosen else GREY)
-        self.here.set_data([chips], [scaling.training_seconds(flops, CHIPS[chip], chips, utilisation) / DAY])
+        days = scaling.training_seconds(flops, CHIPS[chip], chips, utilisation) / DAY
+        seen = np.clip(days, SHORTEST, LONGEST)  # what lies beyond the axis stands at its end, with its number
+        self.here.set_data([chips], [seen])
+        self.days.xy = chips, seen
+        left, low = chips < 3000, seen < LONGEST / 30
+        self.days.set(text=duration(days), ha="left" if left else "right", va="bottom" if low else "top")
+        self.days.set_position((10 if left else -10, 10 if low else -10))
         least = least_chips(parameters, CHIPS[chip])
         self.small.set(x=0.5, width=least - 0.5)
         self.words.set_visible(least > 12)
-        return self.stage.frame([self.small, self.words, *self.lines.values(), self.here])
+        return self.stage.frame([self.small, self.words, *self.lines.values(), self.here, self.days])
+
+
+def duration(days):
+    """A time as a reader says it.
+
+    >>> duration(33.2), duration(0.44), duration(0.001), duration(1e6)
+    ('33 days', '11 hours', '86 seconds', '2,700 years')
+    """
+    for unit, name in ((365, "years"), (1, "days"), (1 / 24, "hours"), (1 / 1440, "minutes")):
+        if days >= 2 * unit:
+            return f"{short(days / unit)} {name}"
+    return f"{short(days * DAY)} seconds"
 
 
 def least_chips(parameters, hardware):
@@ -218,6 +278,6 @@ def invoice(parameters, ratio, chips, utilisation, chip):
     least = least_chips(parameters, hardware)
     fits = "hold it" if chips >= least else f"<b>do not hold it</b>: {least:,} are needed"
     return paragraph(
-        f"{number(tokens)} tokens, {number(flops)} FLOPs: <b>{short(days)} days</b> on {chips:,} chips, {rent}. "
-        f"Weights, gradients and optimizer take {short(16 * parameters / 1e9)} GB; {chips:,} chips {fits}."
+        f"{number(tokens)} tokens, {number(flops)} FLOPs: <b>{duration(days)}</b> on {chips:,} chips, {rent}. "
+        f"Weights, gradients and optimizer take {size(16 * parameters)}; {chips:,} chips {fits}."
     )
