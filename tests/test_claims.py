@@ -89,6 +89,15 @@ def test_the_fingerprint_is_the_same_on_every_machine(monkeypatch):
     assert core.fingerprint(of_this_machine) == before
 
 
+def test_every_caption_lies_within_its_picture():
+    measured = core.evidence()
+    for name, a_claim in CLAIMS.items():
+        fig = core.picture(a_claim, measured[name]["effects"])
+        fig.draw_without_rendering()
+        box, whole = fig.get_tightbbox(), fig.bbox_inches
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= whole.x1 and box.y1 <= whole.y1, name
+
+
 @pytest.fixture
 def own_evidence(tmp_path, monkeypatch):
     monkeypatch.setattr(core, "EVIDENCE", tmp_path / "claims.json")

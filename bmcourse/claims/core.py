@@ -179,19 +179,25 @@ def show(name):
 def _draw(a_claim, effects):
     from bmcourse import plots
 
+    plots.show(
+        picture(a_claim, effects),
+        f"{len(effects)} seeds, one dot each, from {digits(min(effects))} to {digits(max(effects))}; "
+        f"the claim needs at least {a_claim.at_least:g}.",
+    )
+
+
+def picture(a_claim, effects):
+    """The effects as a matplotlib figure: one dot a seed, the interval of their mean, and what the claim needs."""
+    from bmcourse import plots
+
     verdict = judge(effects, a_claim.at_least)
-    fig, ax = plots.figure(6.4, 1.1)
+    fig, ax = plots.figure(6.4, 1.3)
     ax.axvline(a_claim.at_least, color=plots.BLACK, ls="--", lw=1)
     ax.plot([verdict.low, verdict.high], [0, 0], color=plots.SKY, lw=8, alpha=0.5, solid_capstyle="butt")
     ax.plot(effects, [0] * len(effects), "o", color=plots.BLUE, alpha=0.7)
     ax.plot(verdict.mean, 0, "|", color=plots.BLACK, ms=18)
-    ax.set(yticks=[], xlabel=f"{a_claim.unit}   (one dot a seed, band: 95 % interval, dashed: what the claim needs)")
-    ax.xaxis.label.set_size(8)
-    plots.show(
-        fig,
-        f"{verdict.seeds} seeds, one dot each, from {digits(min(effects))} to {digits(max(effects))}; "
-        f"the claim needs at least {a_claim.at_least:g}.",
-    )
+    ax.set(yticks=[], xlabel=f"{a_claim.unit}\none dot a seed, band: 95 % interval, dashed: what the claim needs")
+    return fig
 
 
 # ---------------------------------------------------------------- python -m bmcourse claims
