@@ -79,9 +79,9 @@
   window._JUPYTERLAB.bmcourse = {
     init: scope => { shared = scope },
     get: async part => {
-      if (part === './extension') return () => ({ default: { id: 'bmcourse:controls', autoStart: true, activate: watch } })
+      if (part === './extension') return () => ({ __esModule: true, default: { id: 'bmcourse:controls', autoStart: true, activate: watch } })
       const { Widget } = (await Object.values(shared['@lumino/widgets'])[0].get())()
-      return () => ({ default: pictures(Widget) })
+      return () => ({ __esModule: true, default: pictures(Widget) })
     }
   }
 })()
