@@ -1,25 +1,22 @@
-"""The contract that every exercise keeps, and every path of check, hint, reveal, predict and the sandbox."""
+"""The contract that every exercise keeps, every kind of verdict, and every path of check, hint and reveal."""
 
 import dataclasses
 import json
 import os
 import subprocess
 import sys
-import threading
-import time
 import types
 
-import cloudpickle
 import numpy as np
-import psutil
 import pytest
 import torch
 
 from bmcourse import exercises
-from bmcourse.exercises import core, progress, sandbox
+from bmcourse.exercises import core, progress
 from bmcourse.exercises.compare import difference, short
-from bmcourse.exercises.core import Exercise, Wrong
+from bmcourse.exercises.core import Wrong
 from bmcourse.exercises.judging import FAILED, OPEN, PASSED, assess, sandboxed
+from tests.toys import MSE, SCALE, STEP, TOYS, Scale, answer, detached, in_place, mse, right_power, right_torch, summed
 
 
 def contract(exercise):
@@ -32,9 +29,9 @@ def contract(exercise):
     codes = [getattr(answer, "__code__", None) for answer in exercise.right]
     right = {(code.co_code, code.co_names) if code else number for number, code in enumerate(codes)}
     assert len(right) >= 3, f"{exercise.name} has {len(right)} differently written right answers, not 3"
-    for answer in exercise.right:
-        verdict = assess(exercise, answer)
-        assert verdict.mark == PASSED, f"{exercise.name}: the right answer {answer.__name__} fails: {verdict.text()}"
+    for other in exercise.right:
+        verdict = assess(exercise, other)
+        assert verdict.mark == PASSED, f"{exercise.name}: the right answer {other.__name__} fails: {verdict.text()}"
     assert exercise.wrong, f"{exercise.name} has no catalogue of wrong answers"
     for wrong in exercise.wrong:
         verdict = assess(exercise, wrong.answer)
@@ -66,155 +63,6 @@ def test_names_are_unique_in_the_course():
     assert len(names) == len(set(names))
 
 
-# Toy exercises: a plain function, a training step that changes a model, a class.
-
-
-def mse(prediction, target):
-    return ((prediction - target) ** 2).mean()
-
-
-def _sum(prediction, target):
-    return ((prediction - target) ** 2).sum()
-
-
-def _swapped_shapes(prediction, target):
-    return prediction @ target[None]
-
-
-def _detached(prediction, target):
-    return ((prediction - target) ** 2).mean().detach()
-
-
-def _in_place(prediction, target):
-    prediction.data -= target
-    return (prediction**2).mean()
-
-
-def _right_power(prediction, target):
-    return torch.pow(prediction - target, 2).mean()
-
-
-def _right_division(prediction, target):
-    return ((prediction - target) ** 2).sum() / prediction.numel()
-
-
-def _right_torch(prediction, target):
-    return torch.nn.functional.mse_loss(prediction, target)
-
-
-def _slow_mse(prediction, target):
-    pairs = list(zip(prediction.tolist(), target.tolist(), strict=True))
-    return torch.tensor(sum((p - t) ** 2 for p, t in pairs) / len(pairs), requires_grad=prediction.requires_grad)
-
-
-MSE = Exercise(
-    reference=mse,
-    prompt="Mean squared error of two tensors of the same shape.",
-    cases=lambda: [
-        (torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)),
-        (torch.randn(5, requires_grad=True), torch.randn(5)),
-    ],
-    judge=_slow_mse,
-    wrong=[
-        Wrong(_sum, "You took the sum, not the mean."),
-        Wrong(_swapped_shapes, "That is a matrix product."),
-        Wrong(_detached, "The loss must keep its graph."),
-        Wrong(_in_place, "You changed the prediction itself."),
-    ],
-    right=[_right_power, _right_division, _right_torch],
-    hints=("Look at the differences first.", "Square them.", "Use .mean()."),
-    seconds=20,
-)
-
-
-def sgd_step(model, x, y, lr):
-    """Do one step of gradient descent on the squared error of `model`; return the loss before the step."""
-    loss = ((model(x) - y) ** 2).mean()
-    model.zero_grad()
-    loss.backward()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter -= lr * parameter.grad
-    return loss.item()
-
-
-def _no_zero_grad(model, x, y, lr):
-    loss = ((model(x) - y) ** 2).mean()
-    loss.backward()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter -= lr * parameter.grad
-    return loss.item()
-
-
-def _no_step(model, x, y, lr):
-    return ((model(x) - y) ** 2).mean().item()
-
-
-def _right_optimizer(model, x, y, lr):
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    loss = torch.nn.functional.mse_loss(model(x), y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.detach()  # a tensor that holds one number and no graph passes for a number
-
-
-def _right_autograd(model, x, y, lr):
-    loss = ((model(x) - y) ** 2).mean()
-    for parameter, gradient in zip(model.parameters(), torch.autograd.grad(loss, model.parameters()), strict=True):
-        parameter.data -= lr * gradient
-    return loss.item()
-
-
-def _right_add(model, x, y, lr):
-    for parameter in model.parameters():
-        parameter.grad = None
-    loss = (y - model(x)).square().mean()
-    loss.backward()
-    for parameter in model.parameters():
-        parameter.data.add_(parameter.grad, alpha=-lr)
-    return float(loss.detach())
-
-
-def _two_steps(step, model, x, y, lr):
-    losses = [step(model, x, y, lr), step(model, x, y, lr)]
-    return losses, [parameter.detach() for parameter in model.parameters()]
-
-
-STEP = Exercise(
-    reference=sgd_step,
-    prompt="One step of gradient descent.",
-    cases=lambda: [(torch.nn.Linear(2, 1), torch.randn(4, 2), torch.randn(4, 1), 0.1)],
-    run=_two_steps,
-    wrong=[Wrong(_no_zero_grad, "Gradients add up."), Wrong(_no_step, "The parameters did not move.")],
-    right=[_right_optimizer, _right_autograd, _right_add],
-    hints=("Five lines.",),
-)
-
-
-class Scale(torch.nn.Module):
-    """Multiply by a learned number, which starts at `start`."""
-
-    def __init__(self, start=1.0):
-        super().__init__()
-        self.factor = torch.nn.Parameter(torch.tensor(start))
-
-    def forward(self, x):
-        """Return x times the factor."""
-        return x * self.factor
-
-
-SCALE = Exercise(
-    reference=Scale,
-    prompt="A layer with one parameter.",
-    cases=lambda: [(2.0, torch.randn(3))],
-    run=lambda layer, start, x: (layer(start)(x), len(list(layer(start).parameters()))),
-)
-
-TOYS = [MSE, STEP, SCALE]
-
-
 @pytest.fixture(autouse=True)
 def toys(monkeypatch, tmp_path):
     """The toy exercises are the course's, and the progress is nobody's."""
@@ -232,12 +80,12 @@ def test_good_toys_keep_the_contract(exercise):
     "change, complaint",
     [
         ({"judge": lambda p, t: mse(p, t) + 1}, "the reference of mse fails"),
-        ({"right": [_right_power, _right_power, _right_torch]}, "2 differently written right answers, not 3"),
-        ({"right": [_right_power, _right_torch, _sum]}, "the right answer _sum fails"),
+        ({"right": [right_power, right_power, right_torch]}, "2 differently written right answers, not 3"),
+        ({"right": [right_power, right_torch, summed]}, "the right answer summed fails"),
         ({"wrong": []}, "no catalogue"),
-        ({"wrong": [Wrong(_right_torch, "no")]}, "the wrong answer _right_torch passes"),
-        ({"wrong": [Wrong(_sum, "a"), Wrong(_sum, "b")]}, "_sum is told: a\n *and not: b"),
-        ({"wrong": [Wrong(_sum, "a"), Wrong(_detached, "a")]}, "the same to two wrong answers"),
+        ({"wrong": [Wrong(right_torch, "no")]}, "the wrong answer right_torch passes"),
+        ({"wrong": [Wrong(summed, "a"), Wrong(summed, "b")]}, "summed is told: a\n *and not: b"),
+        ({"wrong": [Wrong(summed, "a"), Wrong(detached, "a")]}, "the same to two wrong answers"),
         ({"hints": ()}, "no hints"),
     ],
 )
@@ -298,14 +146,6 @@ def test_stub_of_a_class_keeps_its_methods_signatures():
 # Verdicts in this process: one generic message each. Answers are cells of text, as a student's are.
 
 
-def answer(source, name="mse"):
-    """The function that a student's cell with this text defines."""
-    names = {"torch": torch, "np": np, "os": os, "time": time}
-    source = source if source.startswith(("def", "class", "@")) else f"def {name}(prediction, target):\n    {source}"
-    exec(compile(source, "cell.py", "exec"), names)
-    return names[name]
-
-
 @pytest.mark.parametrize(
     "source, message",
     [
@@ -359,7 +199,7 @@ def test_an_error_shows_the_students_own_error():
 
 def test_inputs_may_change_where_the_exercise_says_so():
     allowed = dataclasses.replace(MSE, inputs_unchanged=False, wrong=[])
-    assert assess(allowed, _in_place).mark == PASSED
+    assert assess(allowed, in_place).mark == PASSED
 
 
 def test_an_error_outside_the_students_code_is_not_called_theirs():
@@ -446,142 +286,6 @@ def test_values_are_written_short(value, text):
     assert short(value) == text
 
 
-# The sandbox: whatever student code does costs that check only.
-
-QUICK = dataclasses.replace(MSE, seconds=1.0)
-
-
-@pytest.fixture
-def no_child_left():
-    """Fails a test that leaves a process, or a zombie, that was not there before it."""
-    before = set(psutil.Process().children(recursive=True))
-    yield
-    assert set(psutil.Process().children(recursive=True)) <= before
-
-
-@pytest.mark.parametrize(
-    "source, message",
-    [
-        ("while True: pass", "Your code was stopped after 1 s. Is there a loop that never ends?"),
-        ("time.sleep(100)", "Your code was stopped after 1 s."),
-        (
-            "def mse(p, t):\n    while True:\n        try:\n            time.sleep(9)\n        except: pass",
-            "Your code was stopped after 1 s.",
-        ),
-        ("return torch.zeros(10**9)", "Your code asked for more memory than a check allows (2 GB)."),
-        ("return bytearray(4 * 10**9)", "Your code asked for more memory than a check allows (2 GB)."),
-        ("os._exit(0)", "Your code ended the whole Python process. Leave out exit() and os._exit(): use `return`."),
-        ("os._exit(3)", "Your code ended the whole Python process."),
-        ("os.kill(os.getpid(), 11)", "Your code crashed the Python process (signal 11)."),
-        ("input('?')", "Your code raised an error in line 2"),
-    ],
-)
-def test_what_ends_the_child_is_told_and_leaves_no_process(source, message, no_child_left):
-    verdict = sandboxed(QUICK if "stopped" in message else MSE, answer(source))
-    assert verdict.mark == FAILED and verdict.message.startswith(message)
-
-
-def test_a_matmul_works_in_a_fork_after_torch_has_used_two_threads():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        torch.randn(600, 600) @ torch.randn(600, 600)
-        big = torch.ones(600, 600)
-        exercise = dataclasses.replace(MSE, run=lambda f, *case: (big @ big).sum(), judge=None)
-        assert sandboxed(exercise, mse).mark == PASSED
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(threads)
-
-
-def test_prints_are_shown_shortened_and_endless_ones_cost_nothing():
-    rows = dict(sandboxed(MSE, answer("print('loss', 2); return ((prediction - target) ** 2).mean()")).rows)
-    assert rows["printed"] == "loss 2\nloss 2"
-    endless = dict(sandboxed(QUICK, answer("while True: print('round and round')")).rows)
-    assert endless["printed"] == "\n".join(["round and round"] * 10)
-
-
-def test_what_writes_below_python_is_not_seen(capfd):
-    assert sandboxed(MSE, answer("os.system('echo loud'); return ((prediction - target) ** 2).mean()")).mark == PASSED
-    assert capfd.readouterr() == ("", "")
-
-
-def test_the_parent_is_untouched():
-    torch.manual_seed(3)
-    state, modules = torch.get_rng_state(), set(os.environ)
-    sandboxed(MSE, answer("os.environ['BROKEN'] = '1'; torch.manual_seed(1); torch.set_grad_enabled(False)"))
-    assert torch.equal(state, torch.get_rng_state()) and modules == set(os.environ) and torch.is_grad_enabled()
-
-
-def test_an_interrupt_while_waiting_kills_the_child(no_child_left):
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), 2))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        sandboxed(MSE, answer("while True: pass"))
-    timer.join()
-
-
-def test_a_killed_parent_takes_its_child_along(tmp_path):
-    script = (
-        "import os, time\nfrom bmcourse.exercises import sandbox\n"
-        f"def endless():\n    open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\n    while True: pass\n"
-        "sandbox.call(endless, seconds=100)"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", script])
-    pid = _eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
-    parent.kill()
-    parent.wait()
-    assert _eventually(lambda: not _alive(int(pid)))
-
-
-def _eventually(condition):
-    """The condition's value once it is true; gives up after a minute."""
-    for _ in range(1200):
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    return condition()
-
-
-def _alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def test_a_broken_exercise_is_not_the_students_fault():
-    broken = dataclasses.replace(MSE, cases=lambda: 1 / 0)
-    with pytest.raises(RuntimeError, match="(?s)The exercise mse itself is broken.*ZeroDivisionError"):
-        sandboxed(broken, mse)
-
-
-def test_an_answer_too_long_for_the_pipe_is_an_ended_call():
-    assert sandbox.call(lambda: "x" * (sandbox.ANSWER + 1)).how == "died"
-
-
-@pytest.fixture
-def by_value():
-    """A fresh Python cannot import this file, as it cannot import a notebook."""
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-def test_a_fresh_python_judges_as_a_fork_does(by_value):
-    exercise = dataclasses.replace(MSE, seconds=20)
-    student = answer("print(1); return targte")
-    assert sandboxed(exercise, student, fork=False) == sandboxed(exercise, student, fork=True)
-
-
-def test_a_fresh_python_is_stopped_too_and_what_cannot_travel_is_told(by_value):
-    assert sandboxed(QUICK, answer("while True: pass"), fork=False).message.startswith("Your code was stopped after")
-    lock = threading.Lock()
-    verdict = sandboxed(QUICK, lambda prediction, target: lock, fork=False)
-    assert "cannot be copied to the process that checks it (cannot pickle '_thread.lock'" in verdict.message
-
-
 # What a student calls.
 
 
@@ -638,27 +342,6 @@ def test_hints_come_in_stages(capsys):
 def test_reveal_shows_the_reference(capsys):
     exercises.reveal(mse)
     assert capsys.readouterr().out == "def mse(prediction, target):\n    return ((prediction - target) ** 2).mean()\n"
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"exercises": {"mse": 3}, "predictions": {}}', b"\xff\xfe"])
-def test_a_damaged_progress_file_is_set_aside(content, capsys):
-    progress.path().write_bytes(content if isinstance(content, bytes) else content.encode())
-    progress.attempt("mse", True)
-    progress.attempt("mse", True)
-    said = "Your progress file was damaged: it is kept as progress.broken.json, and a new one begins.\n"
-    assert capsys.readouterr().out == said
-    assert json.loads(progress.path().read_text())["exercises"]["mse"]["attempts"] == 2
-    assert progress.path().with_name("progress.broken.json").exists()
-
-
-def test_a_place_that_cannot_be_written_is_said_once(monkeypatch, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("BMCOURSE_PROGRESS", str(tmp_path / "file" / "progress.json"))
-    for stage in ("hint 1 of 3", "hint 2 of 3"):
-        exercises.hint(mse)
-        said = capsys.readouterr().out
-        assert stage in said
-        assert ("Your progress cannot be saved here (Not a directory)." in said) == (stage == "hint 1 of 3")
 
 
 def test_importing_the_exercises_imports_nothing_heavy():

@@ -1,5 +1,19 @@
 """`check` judges an answer, `hint` helps in stages, `reveal` shows the answer, `predict` asks before a run."""
 
+import sys
+
+from bmcourse import preload
 from bmcourse.exercises.core import check, hint, predict, reveal
 
 __all__ = ["check", "hint", "predict", "reveal"]
+
+
+def _preload_in_a_notebook():
+    """Load what a check needs once the first cell is done, whose own imports would cross those of another thread."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython and ipython.get_ipython()
+    if hasattr(shell, "kernel"):
+        shell.events.register("post_run_cell", lambda _: preload.start())
+
+
+_preload_in_a_notebook()

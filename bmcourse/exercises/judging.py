@@ -60,9 +60,21 @@ def _unfinished(exercise, ended):
             f"Your code uses something that cannot be copied to the process that checks it ({ended.value}). "
             "Let it use its arguments only."
         )
-    elif ended.how == "timeout":
-        message = f"Your code was stopped after {ended.value:g} s. Is there a loop that never ends?"
-    elif ended.value in (None, 0) or ended.value > 0:
+    elif ended.how == "computed":
+        message = f"Your code took more than {ended.value:g} s of computing. Is there a loop that never ends?"
+    elif ended.how == "waited":
+        taken, computed = ended.value
+        message = (
+            f"Your code was stopped after {taken:.0f} s, in which it computed for {computed:.1f} s only. Does it "
+            "sleep, or wait for something that does not come? If your computer is busy with other work, try again "
+            "later."
+        )
+    elif ended.how == "garbled":
+        message = (
+            "Your code wrote into the connection that brings its results to the check, or closed it. Write to files "
+            "and close files only where your code has opened them."
+        )
+    elif ended.value >= 0:
         message = "Your code ended the whole Python process. Leave out exit() and os._exit(): use `return`."
     else:
         message = (

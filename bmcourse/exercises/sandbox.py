@@ -2,7 +2,14 @@
 
 On Linux the child is a fork: it starts in milliseconds and sees everything the notebook has. Where a fork is not safe
 (Windows, macOS, and any machine with an accelerator: autograd's device threads do not survive a fork) it is a fresh
-Python that gets the function by cloudpickle. The answer comes back as JSON: nothing a student made is unpickled here.
+Python that gets the function by cloudpickle. The answer comes back as lines of JSON: nothing a student made is
+unpickled here, and a line that is not JSON or not expected ends the call.
+
+On Linux a process stands between the notebook and the child, which has the child for its only one: whatever the child
+starts falls to it and ends with the child.
+
+What is limited is the time the child computes, which a busy machine does not lengthen, and, far wider, the time it
+takes.
 """
 
 import builtins
@@ -24,18 +31,23 @@ import traceback
 import warnings
 from dataclasses import dataclass
 
+from bmcourse import preload
+
 MEMORY = 2 * 2**30  # bytes a child may take on top of what it starts with; Linux alone keeps to it
 PRINTED = 2_000  # characters of the child's prints that come back
 ANSWER = 1_000_000  # bytes of JSON that come back at most
 START = 120  # seconds in which a fresh Python must have imported torch, on the slowest machine
+PATIENCE = 10  # how many times its seconds of computing a child may take, for others compute as well
+LOOK = 0.1  # seconds between two looks at the clocks
 
 
 @dataclass(frozen=True)
 class Ended:
     """How a call ended.
 
-    `how` is "returned", "raised", "timeout", "died" or "unsent" (it could not be copied to a fresh Python); `value` is
-    the JSON value, the traceback, the seconds allowed, the exit code or the reason; `printed` is what was printed.
+    `how` is "returned", "raised", "computed" or "waited" (too long), "died", "garbled" (what came was no message) or
+    "unsent" (it could not be copied to a fresh Python); `value` is the JSON value, the traceback, the seconds allowed,
+    the seconds taken and computed, the exit code, None or the reason; `printed` is what was printed.
     """
 
     how: str
@@ -44,26 +56,30 @@ class Ended:
 
 
 def call(function, *arguments, seconds=10.0, fork=None):
-    """Return how `function(*arguments)` ended in a child process that is killed after `seconds`.
+    """Return how `function(*arguments)` ended in a child process that is killed after `seconds` of computing.
 
     The function's value must fit into JSON. `fork` chooses the kind of child; by default the machine decides.
     """
     context = multiprocessing.get_context("fork" if (_can_fork() if fork is None else fork) else "spawn")
     forked = context.get_start_method() == "fork"
+    if forked:
+        preload.wait()
     try:
         job = (function, arguments) if forked else _pickled(function, arguments)
     except Exception as error:  # a student's object may fail to be pickled in any way
         return Ended("unsent", str(error))
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_serve, args=(job, sender))
+    ended = None
     try:
         with warnings.catch_warnings():  # Python 3.12 warns of any fork beside threads; the child uses none of them
             warnings.simplefilter("ignore", DeprecationWarning)
             child.start()
         sender.close()
-        return _listen(receiver, child, seconds)
+        ended = _listen(receiver, child, seconds)
+        return ended
     finally:  # also when the student interrupts the kernel while it waits
-        _kill(child)
+        _end(child, leaving=ended is not None and ended.how in ("returned", "raised", "died"))
         receiver.close()
         sender.close()
 
@@ -92,27 +108,101 @@ def _unpickled(job):
 
 def _listen(receiver, child, seconds):
     """Collect the child's messages until it has answered, died, or used up its time."""
-    printed, deadline = "", time.monotonic() + START
-    try:
-        while receiver.poll(max(0.0, deadline - time.monotonic())):
-            kind, text = json.loads(receiver.recv_bytes(ANSWER))
-            if kind == "ready":
-                deadline = time.monotonic() + seconds
+    printed, heard, clock = "", bytearray(), Clock(child.pid)
+    while not (ended := clock.ran_out()):
+        if not receiver.poll(LOOK):
+            continue
+        some = _read(receiver)
+        if not some:  # the pipe closed
+            child.join(5)
+            return Ended("garbled" if child.exitcode is None else "died", child.exitcode, printed)
+        heard += some
+        if len(heard) > ANSWER:
+            return Ended("garbled", None, printed)
+        while b"\n" in heard:
+            line, _, heard = heard.partition(b"\n")
+            kind, value = _message(line)
+            if kind == "ready" and clock.seconds is None:
+                clock.begin(seconds)
             elif kind == "printed":
-                printed += text
+                printed = (printed + str(value))[:PRINTED]
+            elif kind in ("returned", "raised"):
+                return Ended(kind, value, printed)
             else:
-                return Ended(kind, text, printed)
-    except (EOFError, OSError):  # the pipe closed, or the answer was too long
-        child.join(1)
-        return Ended("died", child.exitcode, printed)
-    return Ended("timeout", seconds, printed)
+                return Ended("garbled", None, printed)
+    return Ended(*ended, printed)
 
 
-def _kill(child):
-    """End the child and whatever it started, and reap it."""
+def _read(receiver):
+    """What there is in the pipe, without waiting for the rest of it; b"" once it is closed."""
+    try:
+        return receiver.recv_bytes(ANSWER) if os.name == "nt" else os.read(receiver.fileno(), 2**20)
+    except (EOFError, OSError):
+        return b""
+
+
+def _message(line):
+    """The kind and the value in a line; a kind that nobody knows where it is no message."""
+    try:
+        kind, value = json.loads(line)
+        return kind, value
+    except (ValueError, TypeError, RecursionError):
+        return "", None
+
+
+class Clock:
+    """How long a process and all it started have computed and have existed since it was ready."""
+
+    def __init__(self, pid):
+        self.pid, self.seconds, self.computed = pid, None, 0.0
+        self.since = self.looked = time.monotonic()
+
+    def begin(self, seconds):
+        """From now on it may compute `seconds`, and as long again as it has computed to get ready, twice.
+
+        A fresh Python was busy loading torch: at its first optimizer it will load as much once more.
+        """
+        self.computed = _computed(self.pid)
+        self.seconds, self.allowed, self.since = seconds, seconds + 2 * self.computed, time.monotonic()
+
+    def ran_out(self):
+        """The `how` and the `value` of a call whose time is over; None while it has some left."""
+        now = time.monotonic()
+        if now - self.looked < LOOK:
+            return None
+        self.looked, taken = now, now - self.since
+        if self.seconds is None:
+            return ("waited", [taken, 0.0]) if taken > START else None
+        computed = _computed(self.pid) - self.computed
+        if computed > self.allowed:
+            return "computed", self.seconds
+        return ("waited", [taken, computed]) if taken > PATIENCE * self.allowed else None
+
+
+def _computed(pid):
+    """Seconds of processor time that a process and all it started have used."""
+    import psutil
+
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        child = psutil.Process(pid)
+        for process in [child, *child.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                total += sum(process.cpu_times()[:4])  # of the process and of those it has waited for
+    return total
+
+
+def _end(child, leaving):
+    """End the child and whatever it started, and reap it; give it time to go by itself where it is `leaving`."""
     if child.pid is None:  # interrupted before it started
         return
-    child.kill()
+    if leaving:
+        child.join(1)
+    if child.is_alive():
+        _end_all_below(child.pid)
+        if sys.platform == "linux":
+            child.join(1)  # the one that stands between reaps them
+        child.kill()
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -120,18 +210,33 @@ def _kill(child):
     child.close()
 
 
+def _end_all_below(pid):
+    """Kill all that the process `pid` started, and all that these started."""
+    import psutil
+
+    ended = set()
+    with contextlib.suppress(psutil.Error):
+        while left := set(psutil.Process(pid).children(recursive=True)) - ended:
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            ended |= left
+
+
 def _serve(job, sender):
     """The child: limit it, run the job, send the answer, and leave without any clean-up that belongs to the parent."""
-    import torch
-
-    torch.set_num_threads(1)  # first of all: a fork lacks the parent's other threads, and matmul would wait for them
-    faulthandler.disable()  # a crash is told in the verdict
-    logging.disable()  # the kernel logs it when a fork tries to display something
-    gc.freeze()  # what the parent left to be collected is not the child's to clean up
     _detach()
-    sys.stdout = sys.stderr = Printed(sender)
-    builtins.input = _no_input
+    if sys.platform == "linux":
+        _stand_between(sender)
     try:
+        import torch
+
+        torch.set_num_threads(1)  # first of all: a fork lacks the parent's other threads, and matmul waits for them
+        faulthandler.disable()  # a crash is told in the verdict
+        logging.disable()  # the kernel logs it when a fork tries to display something
+        gc.freeze()  # what the parent left to be collected is not the child's to clean up
+        sys.stdout = sys.stderr = Printed(sender)
+        builtins.input = _no_input
         function, arguments = _unpickled(job) if isinstance(job, bytes) else job
         _send(sender, "ready", "")
         with _limited_memory():
@@ -150,9 +255,37 @@ def _detach():
     if hasattr(os, "setsid"):
         os.setsid()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+        _end_with_the_parent()
     else:
         threading.Thread(target=_follow_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
+
+
+def _stand_between(sender):
+    """Fork once more and go on in the new child; here, wait for its end, end all it leaves behind, and end as it did.
+
+    A child that kills its parent kills this process and not the notebook.
+    """
+    ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: who loses its parent becomes a child of this process
+    pid = os.fork()
+    if pid == 0:
+        _end_with_the_parent()
+        return
+    sender.close()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, os.WNOHANG)  # raises where there are none
+            _end_all_below(os.getpid())
+            os.waitpid(-1, 0)
+    if code < 0:
+        with contextlib.suppress(OSError):  # SIGKILL has no handler
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
 
 
 def _follow_the_parent():
@@ -193,7 +326,12 @@ class Printed(io.TextIOBase):
 
 
 def _send(sender, kind, value):
-    sender.send_bytes(json.dumps([kind, value]).encode())
+    line = json.dumps([kind, value]).encode() + b"\n"
+    if os.name == "nt":
+        sender.send_bytes(line)
+        return
+    while line:
+        line = line[os.write(sender.fileno(), line) :]
 
 
 def _no_input(prompt=""):
