@@ -13,7 +13,8 @@ from bmcourse.live.curve import GREY
 from bmcourse.live.explorer import Stage, explore, number_slider
 from bmcourse.models.gpt import GPTConfig
 
-THIRD = {"layout": {"width": "340px"}}  # of a slider: three of them in a row of a page of 1280 pixels
+# Of a slider: three of them in a row of a page of 1280 pixels.
+THIRD = {"layout": {"width": "340px", "margin": "2px 12px 2px 2px"}}
 
 # -------------------------------------------------------------------------------------------------------- the timeline
 
@@ -210,7 +211,7 @@ def description(models, y, name):
     access = "open" if model.open else "closed"
     return paragraph(
         f"<b>{html.escape(name)}</b> ({html.escape(model.organisation)}, {model.year}, {model.modality}, {access}): "
-        f"{figures}.<br><small>{links(model.source)}</small><br>"
+        f"{figures}.<br><span style='font-size: 14px'>{links(model.source)}</span><br>"
         f"{len(models) - missing} of {len(models)} models are drawn; for the other {missing} we know no such figure."
     )
 

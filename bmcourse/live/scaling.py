@@ -149,7 +149,7 @@ def price(budget, law, chip):
         f"{short(tokens / parameters)} for each parameter. Predicted loss: "
         f"<b>{by.loss(parameters, tokens):.3f}</b> nats a token, of which {by.E:.2f} are the text's own surprise.<br>"
         f"{short(chip_hours(flops, hardware))} hours of {chip} at {UTILISATION:.0%} of its peak; {rent}.<br>"
-        f"<small>{hardware.source}</small>"
+        f"<span style='font-size: 14px'>{hardware.source}</span>"
     )
 
 
@@ -187,18 +187,18 @@ def bill():
     """Choose a model, what it reads and the chips: how long it takes, what it costs, and whether it fits."""
     explore(
         BillPicture().draw,
-        "Lines that fall from many years on one chip to days on thousands, one for each kind of chip, the chosen one "
-        "thick, with a ring at the chosen number, and grey where so few chips cannot hold the model.",
+        "Lines that fall from thousands of years on one chip to weeks on thousands, one for each kind of chip, the "
+        "chosen one thick, with a ring at the chosen number, and grey where so few chips cannot hold the model.",
         write=invoice,
         presets=PLANS,
         parameters=widgets.SelectionSlider(
             options=[(number(count), int(count)) for count in MODELS],
-            value=int(175e9),
+            value=int(405e9),
             description="parameters",
             **THIRD,
         ),
-        ratio=number_slider("tokens for each", RATIOS, 2, **THIRD),
-        chips=number_slider("chips", COUNTS, 1024, **THIRD),
+        ratio=number_slider("tokens for each", RATIOS, 40, **THIRD),
+        chips=number_slider("chips", COUNTS, 16_384, **THIRD),
         utilisation=widgets.FloatSlider(0.4, min=0.1, max=0.6, step=0.05, description="share of the peak", **THIRD),
         chip=chip_menu(),
     )
