@@ -33,7 +33,7 @@ def fill_in(models, vocabulary, text=SENTENCE, hide=HIDDEN):
     check_models(models, vocabulary)
     picture = Picture(models, vocabulary)
     shape = next(iter(models.values())).config
-    field, place = text_field(text), widgets.IntSlider(hide, min=1, description="hide word", layout={"width": "290px"})
+    field, place = text_field(text), widgets.IntSlider(hide, min=1, description="hide word", layout={"width": "420px"})
 
     def fit_place(_=None):
         place.max = max(1, len(split_words(field.value)[: shape.context - 2]))
@@ -47,9 +47,9 @@ def fill_in(models, vocabulary, text=SENTENCE, hide=HIDDEN):
         write=picture.write,
         text=field,
         place=place,
-        layer=widgets.IntSlider(1, min=1, max=shape.layers, description="layer", layout={"width": "220px"}),
-        head=widgets.IntSlider(1, min=1, max=shape.heads, description="head", layout={"width": "220px"}),
-        whose=widgets.Dropdown(options=list(models), description="attention of"),
+        layer=widgets.IntSlider(1, min=1, max=shape.layers, description="layer", layout={"width": "190px"}),
+        head=widgets.IntSlider(1, min=1, max=shape.heads, description="head", layout={"width": "190px"}),
+        whose=widgets.Dropdown(options=list(models), description="attention of", layout={"width": "260px"}),
     )
 
 
@@ -154,16 +154,17 @@ class Picture:
     def write_sentence(self, words, looks, place):
         """The words in lines, each in a box as dark as its look (T,), with a frame around the gap."""
         words = [drawable(word, self.fonts) for word in words]
-        places, corners, x, y = [], [], LEFT, TOP
+        placed, corners, x, y = [], [], LEFT, TOP
         for word in words:
             width = self.words.scale / plots.SHARP * sum(letter(character, "normal")[1] for character in word)
             if x + width > RIGHT and x > LEFT:
                 x, y = LEFT, y - ROW
-            places.append((plots.SHARP * x, plots.SHARP * y))
+            placed.append((word, (x, y)))
             corners.append([(x - 6, y - 14), (x + width + 6, y - 14), (x + width + 6, y + 14), (x - 6, y + 14)])
             x += width + GAP
-        self.words.write(zip(words, places, strict=True))
-        self.boxes.set_verts(plots.SHARP * np.array(corners))
+        down = max(0, (y - TOP) + 3 * ROW) / 2  # there is room for four lines: fewer stand in the middle of it
+        self.words.write([(word, plots.SHARP * np.subtract(place, (0, down))) for word, place in placed])
+        self.boxes.set_verts(plots.SHARP * (np.array(corners) - (0, down)))
         shades = looks.sqrt().clamp(0, 1).numpy() * 0.75  # the root: small looks are to be seen, too
         self.boxes.set_facecolor([(0.0, 0.45, 0.7, shade) for shade in shades])
         self.boxes.set_linewidths([2.5 if number == place else 0 for number in range(len(words))])

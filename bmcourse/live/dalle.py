@@ -17,6 +17,7 @@ from bmcourse.text_to_image import HELD_OUT, describe, draw_images, encode_capti
 
 ACROSS, ROWS = 8, 2  # images in a row, and rows that the model makes; below them a row of real ones
 SCALE, GREY = 7 * plots.SHARP, "#9a9a9a"  # pixels drawn for a pixel
+SPACED = "2px 28px 2px 2px"  # the margin of a control, whose label would else stand close behind another one
 PAUSE = 0.3  # seconds from token to token: time to see, and to move a slider
 
 
@@ -27,7 +28,7 @@ def paint(model, judge, digits):
     thickness and slant are measured.
     """
     desk = Desk(model, judge, digits)
-    look = {"layout": {"display": "flex"}, "style": {"button_width": "140px"}}
+    look = {"layout": {"display": "flex", "margin": SPACED}, "style": {"button_width": "140px"}}
     explore(
         desk.draw,
         "Two rows of digits that the model wrote for one caption, framed in blue where digit, thickness and slant are "
@@ -35,7 +36,12 @@ def paint(model, judge, digits):
         write=desk.write,
         acts={"write them token by token": desk.start},
         below=desk.slow,
-        digit=widgets.Dropdown(options=[(word, n) for n, word in enumerate(DIGITS)], value=7, description="digit"),
+        digit=widgets.Dropdown(
+            options=[(word, n) for n, word in enumerate(DIGITS)],
+            value=7,
+            description="digit",
+            layout={"width": "200px", "margin": SPACED},
+        ),
         thickness=choice("thickness", THICKNESSES, 2, look),
         slant=choice("slant", SLANTS, 0, look),
         guidance=widgets.FloatSlider(3, min=0, max=8, step=0.5, description="guidance"),

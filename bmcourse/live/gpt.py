@@ -12,7 +12,7 @@ from bmcourse.explain.attention import gpt_attention
 from bmcourse.explain.induction import without_heads
 from bmcourse.live.curve import GREY
 from bmcourse.live.data import line, visible
-from bmcourse.live.explorer import WIDE, Stage, explore
+from bmcourse.live.explorer import Stage, explore
 from bmcourse.live.letters import drawable, font_names
 
 SHOWN = 6  # of the next tokens, the likeliest
@@ -41,7 +41,7 @@ def copying(model, tokenizer, texts):
         "it the likeliest next tokens as bars, the one that comes next in red.",
         write=picture.write,
         text=widgets.Combobox(options=list(texts), value=texts[0], description="text", continuous_update=False),
-        read=widgets.IntSlider(longest - 1, min=1, max=most, description="tokens it reads", **WIDE),
+        read=widgets.IntSlider(longest - 1, min=1, max=most, description="tokens it reads", layout={"width": "700px"}),
         **switches,
     )
 

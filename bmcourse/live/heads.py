@@ -24,7 +24,7 @@ FRAME = f"2px solid {plots.RED}"
 # Everything is done by the page itself. The chosen token is the one under the mouse or, without one, the one that was
 # clicked or reached with the arrow keys, a radio button. It hands its weight in per cent, --p, to every box.
 LOOK = """
-.VIEW { line-height: 1.35; overflow-x: auto; padding: 0 3px 3px }
+.VIEW { font-size: 14px; line-height: 1.35; overflow-x: auto; padding: 0 3px 3px }
 .VIEW .box { position: relative; display: inline-block; min-width: 36px; margin: 3px 1px; padding: 3px 4px;
     text-align: center; cursor: pointer; --strength: sqrt(var(--p) / 100); border: 1px solid GREY;
     background: color-mix(in srgb, BLUE calc(100% * var(--strength)), white);
@@ -36,9 +36,9 @@ LOOK = """
 .VIEW .chart { display: grid; grid-template-columns: max-content max-content; font-size: 14px; line-height: CELLpx }
 .VIEW .rows, .VIEW .map { display: grid; grid-auto-rows: CELLpx }
 .VIEW .columns { display: grid; grid-auto-flow: column; grid-auto-columns: CELLpx; align-items: end }
-.VIEW .chart span { max-width: 84px; overflow: hidden; text-overflow: ellipsis; white-space: pre;
+.VIEW .chart span { max-width: 84px; overflow-x: clip; text-overflow: ellipsis; white-space: pre;
     text-align: right; padding: 0 4px }
-.VIEW .columns span { max-width: none; max-height: 84px; padding: 4px 0; writing-mode: vertical-rl;
+.VIEW .columns span { max-width: none; max-height: 84px; overflow: visible clip; padding: 4px 0; writing-mode: vertical-rl;
     text-orientation: sideways; transform: rotate(180deg); text-align: left }
 .VIEW .map { width: SIZEpx; background-size: 100% 100%; image-rendering: pixelated; box-shadow: 0 0 0 1px GREY }
 .VIEW .q { cursor: pointer }
@@ -82,7 +82,7 @@ def attention(weights, tokens, layer=0, head=0):
 def choice(description, count, value):
     """One button for each number from 0."""
     options = [(str(number), number) for number in range(count)]
-    look = {"style": {"button_width": "44px", "description_width": "48px"}, "layout": {"margin": "0 24px 0 0"}}
+    look = {"style": {"button_width": "44px", "description_width": "48px"}, "layout": {"display": "flex", "margin": "2px 24px 2px 2px"}}
     return widgets.ToggleButtons(options=options, value=value, description=description, **look)
 
 
