@@ -180,6 +180,16 @@ def test_the_slopes_and_their_order_are_limes(samples, width, seed):
     assert picture.column.get_x() + 0.5 == seed
 
 
+@pytest.mark.parametrize("width", [0.05, 0.25, 1])
+def test_the_axis_of_the_slopes_is_no_longer_than_they_need(width):
+    picture = NearbyPicture(Digits(MODEL, IMAGES, LABELS))
+    for image in range(len(IMAGES)):
+        picture.draw(image, 50, width, 0)
+        longest = max(abs(x) for x in picture.ticks.get_xdata().tolist())
+        low, high = picture.middle.get_xlim()
+        assert low == -high and high / 3 < longest <= high or high == explanations.ENDS[0]
+
+
 def test_more_samples_make_seeds_agree():
     picture = NearbyPicture(Digits(MODEL, IMAGES, LABELS))
     few, many = (picture.slopes(0, samples, 0.25).std(dim=0).mean() for samples in (20, 2000))
@@ -410,7 +420,7 @@ def test_a_reader_gets_the_picture_the_alt_text_and_no_error(monkeypatch):
         explorer()
     for bundle in bundles:
         box = widgets.widget._instances[bundle["application/vnd.jupyter.widget-view+json"]["model_id"]]
-        row, picture, problem = box.children
+        row, picture, problem, _ = box.children
         assert picture.value == bundle["image/png"] and "Error" not in problem.value
         control = row.children[0]
         control.value = not control.value if isinstance(control.value, bool) else getattr(control, "max", "good")

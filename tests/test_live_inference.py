@@ -124,6 +124,18 @@ def test_all_others_share_the_last_bar_even_where_there_are_none():
     assert [row[0] for row in rows] == [0, 2, 1, None] and rows[-1][1:] == (0, 0)
 
 
+@pytest.mark.parametrize("scale, end", [(0.0, 20), (20.0, 100)])
+def test_the_longest_bar_of_a_token_fills_much_of_its_axis(scale, end):
+    probabilities = (scale * torch.eye(40)[3]).softmax(-1)
+    page = explorer.bars(candidates(probabilities, probabilities))
+    assert f">{end}%</span>" in page
+    widths = [float(width) for width in re.findall(r"width: ([\d.]+)%", page)]
+    assert max(widths) <= 100 and max(widths[:-2]) == pytest.approx(
+        100 * probabilities.max().item() * 100 / end, abs=0.01
+    )
+    assert page.count("→") == (scale == 0)  # the others' bar ends beyond the axis
+
+
 def test_the_model_is_asked_once_for_a_text(desk, model):
     asked = []
     model.register_forward_hook(lambda *_: asked.append(1))
@@ -304,7 +316,7 @@ def test_of_a_long_text_the_last_tokens_have_buttons_and_a_click_finds_the_right
     desk.field.value = (TEXT * 5)[:200]
     ids = tokenizer.encode(desk.field.value)
     shown = len(desk.text.children)
-    assert 80 <= shown <= explorer.MOST and not desk.text.children[0].disabled
+    assert explorer.JUMP <= shown <= explorer.MOST and not desk.text.children[0].disabled
     assert names(desk.text.children) == explorer.token_names(tokenizer, ids[-shown:])
     desk.text.children[5].click()
     assert desk.draft.ids == ids[: len(ids) - shown + 5]
@@ -334,7 +346,7 @@ def test_bytes_of_half_characters_are_seen(monkeypatch):
     torch.manual_seed(0)
     model = GPT(GPTConfig(256, context=16, layers=1, heads=1, channels=8))
     desk, *_ = shown(monkeypatch, model, tokenizer, "大 x")
-    assert names(desk.text.children) == ["\\xe5", "\\xa4", "\\xa7", "·", "x"]
+    assert names(desk.text.children) == ["大 1/3", "大 2/3", "大 3/3", "·", "x"]
     desk.text.children[2].click()
     assert "\ufffd" in desk.reading.value
 

@@ -1,6 +1,8 @@
 """The explorer of pruning: its numbers are a pruned copy's, its zeros stay when it trains, the model is unchanged."""
 
+import copy
 import re
+import time
 
 import numpy as np
 import pytest
@@ -15,11 +17,6 @@ from bmcourse.models.mlp import MLP
 from bmcourse.pruning import prunable_weights, prune_model
 from bmcourse.quantization import file_bytes, model_bytes
 from tests import explorers
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(explorer, "PACE", 0)
 
 
 def trained_on_digits():
@@ -141,6 +138,26 @@ def test_a_model_that_does_more_takes_longer():
     assert seconds[0] > seconds[1] > 0
 
 
+def test_what_disturbs_some_answers_does_not_count():
+    model, asked = MLP([64, 8, 10]), []
+
+    def disturb(*_):
+        asked.append(1)
+        time.sleep(0.1 if len(asked) < 6 else 0)
+
+    other = copy.deepcopy(model)
+    other.register_forward_hook(disturb)
+    assert max(answer_times(model, other, torch.randn(3, 64), seconds=1.0)) < 0.05
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(7.31e-5, "0.073 ms"), (0.0042, "4.2 ms"), (0.0996, "100 ms"), (1.31, "1,300 ms"), (60, "60,000 ms")],
+)
+def test_times_are_written_without_powers_of_ten(seconds, words):
+    assert explorer.milliseconds(seconds) == words
+
+
 # ---------------------------------------------------------------------------------------------------------- fine-tuning
 
 
@@ -155,7 +172,8 @@ def test_fine_tuning_keeps_the_zeros_and_leaves_a_star(desk):
         assert (weight[zero] == 0).all() and (weight[~zero] != 0).any()
     assert "Fine-tuned for 10 of 10 steps" in desk.write(0.8, "global")
     desk.draw(0.5, "layer")
-    assert "not fine-tuned" in desk.write(0.5, "layer")
+    words = desk.write(0.5, "layer")
+    assert "not fine-tuned" in words and "Fine-tuned for" not in words
     assert desk.draw(0.8, "global") == picture  # it is still there
 
 
@@ -190,9 +208,10 @@ def test_a_run_that_diverges_is_thrown_away_and_says_so():
     model, train, validation = trained_on_digits()
     desk = Desk(model, (train[0] * float("nan"), train[1]), validation, 10, 1e-2, 16, None)
     desk.fine_tune(0.5, "global")
-    assert desk.tuned == {} and "train" in desk.note and "step" in desk.note
+    note = desk.notes[0.5, "global"]
+    assert desk.tuned == {} and "train" in note and "step" in note
     desk.draw(0.5, "global")
-    assert desk.note in desk.write(0.5, "global")
+    assert note in desk.write(0.5, "global")
 
 
 # --------------------------------------------------------------------------------------------------------- as displayed
@@ -218,7 +237,7 @@ def box(case, monkeypatch):
 
 
 def test_the_button_trains(box):
-    _, buttons, picture, words, _ = box.children
+    _, buttons, picture, words, *_ = box.children
     before = picture.value
     buttons.children[0].click()
     assert "Fine-tuned for 5 of 5 steps" in words.value and picture.value != before
@@ -228,7 +247,7 @@ def test_an_error_while_it_trains_is_shown_and_not_swallowed(box, monkeypatch, c
     runs = []
     monkeypatch.setattr(explorer, "Run", lambda *numbers, **place: runs.append(live.Run(*numbers)) or runs[0])
     monkeypatch.setattr(live.Run, "steer", lambda *_: 1 / 0)
-    _, buttons, _, words, _ = box.children
+    _, buttons, _, words, *_ = box.children
     buttons.children[0].click()
     assert words.value.startswith("ZeroDivisionError") and "Exception in callback" in caplog.text  # by ipywidgets
     assert runs[0].ended == "left" and runs[0].step == 1

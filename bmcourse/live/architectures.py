@@ -69,7 +69,8 @@ class ConvolutionPicture:
         lay_out(left, "image: 8 × 8 pixels", 8, left=8, width=330)
         lay_out(self.middle, "pixel × weight = product", 3, left=350, width=234)
         lay_out(self.right, "output: 6 × 6 sums", 6, left=602, width=290)
-        show_numbers(left, self.image, "gray_r", 0, 1.6, Letters(self.fig, 10), Letters(self.fig, 10, color="white"))
+        black, white = Letters(self.fig, 10.5), Letters(self.fig, 10.5, color="white")
+        show_numbers(left, self.image, "gray_r", 0, 1.6, black, white)
         look = {"fill": False, "edgecolor": plots.ORANGE, "linewidth": 4, "clip_on": False}
         self.window = left.add_patch(Rectangle((0, 0), 3, 3, **look))
         self.here = self.right.add_patch(Rectangle((0, 0), 1, 1, **look))
@@ -100,12 +101,12 @@ class ConvolutionPicture:
     def _show_products(self, pixels, weights, products):
         """Fill the nine cells with pixel, weight and, in bold, their product; below them, the sum."""
         self.shades.set_data(products.numpy())
-        factors, results = [], [(f"sum = {short(products.sum())} →", (467, 55))]
+        factors, results = [], [(f"sum = {short(products.sum())} →", on_page(467, 55))]
         for (row, column), product in np.ndenumerate(products.numpy()):
-            x, *heights = 389 + 78 * column, *(338 - 78 * row - down for down in (16, 35, 60))
-            words = short(pixels[row, column]), f"× {short(weights[row, column])}"
-            factors += [(word, (x, y)) for word, y in zip(words, heights[:2], strict=True)]
-            results.append((short(product), (x, heights[2])))
+            x, y = 389 + 78 * column, 299 - 78 * row  # the middle of the cell
+            factors.append((short(pixels[row, column]), on_page(x, y + 23)))
+            factors.append((f"× {short(weights[row, column])}", on_page(x, y + 4)))
+            results.append((short(product), on_page(x, y - 21)))
         self.factors.write(factors)
         self.products.write(results)
 
@@ -114,6 +115,11 @@ class ConvolutionPicture:
         if self.cells:
             self.cells.remove()
         self.cells = show_numbers(self.right, sums, SIGNS, *scale(sums), self.sums, self.sums)
+
+
+def on_page(x, y):
+    """A place in a figure, in pixels of the page from its lower left corner, as Letters take it."""
+    return plots.SHARP * x, plots.SHARP * y
 
 
 def lay_out(ax, title, size, left, width):
@@ -158,7 +164,7 @@ CHANNELS = (64, 128, 256, 384, 512, 768, 1024, 1600, 2048, 4096, 8192, 12288)  #
 HEADS = (1, 2, 4, 8, 16, 32, 64)
 VOCABULARIES = (256, 1024, 4096, 16384, 50257, 131072)
 CONTEXTS = (16, 64, 256, 1024, 4096, 16384, 131072)
-WIDE = {"layout": {"width": "270px"}, "style": {"description_width": "76px"}}
+WIDE = {"layout": {"width": "350px"}, "style": {"description_width": "76px"}}
 PARTS = {
     "token embedding": plots.GREEN,
     "position embedding": plots.GREEN,
@@ -215,7 +221,7 @@ class CounterPicture:
         total, forward = sum(parameters.values()), sum(flops.values())
         size = f"{total:,} parameters; {channels // heads:,} channels a head, feed-forward width {4 * channels:,}"
         cost = f"{unit(forward, 'FLOPs')} forward, {unit(3 * forward, 'FLOPs')} in training"
-        self.words.write([(size, (14, 412)), (f"one sequence of {context:,} tokens: {cost}", (14, 382))])
+        self.words.write([(size, on_page(14, 412)), (f"one sequence of {context:,} tokens: {cost}", on_page(14, 382))])
         return self.stage.frame(self.moving)
 
     def _show(self, ax, numbers):

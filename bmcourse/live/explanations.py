@@ -10,7 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
-from matplotlib.transforms import Affine2D, IdentityTransform
+from matplotlib.transforms import Affine2D
 
 from bmcourse import plots
 from bmcourse.explain.attention import encoder_attention
@@ -21,7 +21,7 @@ from bmcourse.explain.lime import lime
 from bmcourse.explain.occlusion import occlusion
 from bmcourse.explain.saliency import gradient_times_input
 from bmcourse.explain.shapley import kernel_shap, shapley_exact, shapley_sampling
-from bmcourse.live.architectures import SIGNS, lay_out, percent
+from bmcourse.live.architectures import SIGNS, lay_out, on_page, percent
 from bmcourse.live.curve import GREY
 from bmcourse.live.data import line, text_field
 from bmcourse.live.explorer import WIDE, Stage, explore, number_slider
@@ -130,7 +130,9 @@ def occlude(model, images, labels):
         "how much the answer's probability drops when each of the 16 patches is covered alone.",
         **{name: switch(name, name == worst) for name in NAMES},
         image=digits.chooser(),
-        cover=widgets.FloatSlider(0.0, min=0, max=1, step=0.1, description="grey of the cover", **WIDE),
+        cover=widgets.FloatSlider(
+            0.0, min=0, max=1, step=0.1, description="grey of the cover", layout={"width": "400px"}
+        ),
     )
 
 
@@ -184,7 +186,7 @@ class CoverPicture:
         self.heat.show(digit[0], drops)
         self.numbers.write(zip(map(points, drops), self.heat.centres, strict=True))
         then = f"; as it is covered now, {after.argmax()}, {percent(after.max())}" if any(covered.values()) else ""
-        self.words.write([(f"{words}{then}", (20, 12))])
+        self.words.write([(f"{words}{then}", on_page(20, 12))])
         return self.stage.frame(self.moving)
 
 
@@ -198,6 +200,7 @@ def frame(name):
 
 TOP, SEEDS = 5, 10
 SAMPLES = (20, 50, 100, 200, 500, 1000, 2000)
+ENDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)  # of the bars' axis: slopes far from the image are a hundred times smaller
 
 
 def nearby(model, images, labels):
@@ -226,7 +229,7 @@ class NearbyPicture:
         self.stage = Stage(fig)
         self.heat = Board(left, "LIME's slope of each patch", SQUARES, left=30)
         self.middle.set_position([350 / 900, 68 / 370, 190 / 900, 270 / 370])
-        self.middle.set(xlim=(-0.8, 0.8), xticks=[-0.5, 0, 0.5], ylim=(TOP - 0.5, -0.5), yticks=[])
+        self.middle.set(ylim=(TOP - 0.5, -0.5), yticks=[])
         self.middle.set_title(f"the {TOP} largest", size=12)
         self.middle.axvline(0, color=GREY, lw=1)
         self.bars = self.middle.barh(range(TOP), 0, height=0.6)
@@ -256,22 +259,25 @@ class NearbyPicture:
         slopes = self.slopes(image, samples, width)
         first = slopes.abs().topk(TOP).indices  # (SEEDS, TOP)
         self.heat.show(digit[0], slopes[seed])
-        self._show_bars(slopes[:, first[seed]].T, seed)
+        end = self._show_bars(slopes[:, first[seed]].T, seed)
         self.cells.set_data(first.flatten().bincount(minlength=16)[first].T.numpy())
         self.column.set_x(seed - 0.5)
         self.names.write([*self._names(first), *self._labels(first[seed])])
         one, other = slopes.abs()[torch.combinations(torch.arange(SEEDS))].unbind(dim=1)
         shared = TOP * top_overlap(one, other, TOP).mean()
         sharing = f"Two seeds share {shared:.1f} of their {TOP}; dark: most seeds have it."
-        self.words.write([(f"{words}. {sharing}", (20, 12))])
-        return self.stage.frame(self.moving)
+        self.words.write([(f"{words}. {sharing}", on_page(20, 12))])
+        return self.stage.frame(self.moving, end)
 
     def _show_bars(self, values, seed):
-        """Set the bars to one seed's values of (TOP, SEEDS), and the ticks to all."""
+        """Set the bars to one seed's values of (TOP, SEEDS), and the ticks to all; returns where the axis ends."""
+        end = next((end for end in ENDS if end > values.abs().max()), values.abs().max().item())
+        self.middle.set(xlim=(-end, end), xticks=[-end / 2, 0, end / 2])
         for bar, value in zip(self.bars, values[:, seed].tolist(), strict=True):
             bar.set_width(value)
             bar.set_facecolor(plots.RED if value < 0 else plots.BLUE)
         self.ticks.set_data(values.flatten(), torch.arange(TOP).repeat_interleave(SEEDS))
+        return end
 
     def _names(self, first):
         """The names in the table, with their places."""
@@ -281,7 +287,7 @@ class NearbyPicture:
     def _labels(self, patches):
         """The names beside the bars, with their places."""
         for rank, patch in enumerate(patches.tolist()):
-            yield NAMES[patch], (332, self.middle.transData.transform((0, rank))[1])
+            yield NAMES[patch], (plots.SHARP * 332, self.middle.transData.transform((0, rank))[1])
 
 
 # -------------------------------------------------------------------------------------------------- Shapley's orders
@@ -359,7 +365,7 @@ class ConvergencePicture:
         self.actual.set_data(PERMUTATIONS, wrong)
         self.here.set_data([permutations], [wrong[row]])
         cost = f"{permutations} orders: at most {11 * permutations + 2:,} model evaluations; exact: {2**12:,}"
-        self.words.write([(f"{words}. {cost}.", (20, 12))])
+        self.words.write([(f"{words}. {cost}.", on_page(20, 12))])
         return self.stage.frame(self.moving)
 
 
@@ -367,7 +373,7 @@ class ConvergencePicture:
 
 SENTENCE = "Read the lines of a file from a socket, and close it after the timeout."
 LEFT, RIGHT, TOP_ROW, ROW = 200, 890, 374, 60  # pixels: where words may be, the first method's line, from row to row
-LETTERS = (18, 16, 13)  # pixels: the largest in which the text has room
+LETTERS = (18, 16, 14)  # pixels: the largest in which the text has room
 
 
 def shades(model, words, kinds, text=SENTENCE, split=split_words):
@@ -435,12 +441,13 @@ class ShadesPicture:
         self.fonts, self.png, self.problem = font_names(), None, ""
         fig, ax = plots.figure(9, 4.4)
         ax.remove()
-        self.stage, look = Stage(fig), {"transform": IdentityTransform(), "linewidth": 0}
+        sharp = Affine2D().scale(plots.SHARP)  # all places are in pixels of the page
+        self.stage, look = Stage(fig), {"transform": sharp, "linewidth": 0}
         self.boxes = fig.add_artist(PolyCollection([], **look))
-        self.letters = fig.add_artist(PathCollection([], offset_transform=IdentityTransform(), **look))
+        self.letters = fig.add_artist(PathCollection([], offset_transform=sharp, **look))
+        places = Affine2D().translate(12, 410) + sharp, Affine2D().translate(12, 8) + sharp
         self.title, self.legend = (
-            fig.add_artist(PathPatch(Path([(0, 0)]), color="black", linewidth=0, transform=Affine2D().translate(12, y)))
-            for y in (410, 8)
+            fig.add_artist(PathPatch(Path([(0, 0)]), color="black", linewidth=0, transform=place)) for place in places
         )
         self.methods = Letters(fig, 12, align=0)
         self.moving = [self.boxes, self.letters, self.title, self.legend, self.methods.artist]
@@ -466,7 +473,7 @@ class ShadesPicture:
         target = p.argmax().item() if kind < 0 else kind
         scores = scores_by_method(self.model, tokens, target)
         starts = TOP_ROW - ROW * np.arange(len(scores))
-        self.methods.write([(name, (12, y + 6)) for name, y in zip(scores, starts, strict=True)])
+        self.methods.write([(name, on_page(12, y + 6)) for name, y in zip(scores, starts, strict=True)])
         offsets = (places + np.stack([np.zeros_like(starts), starts], 1)[:, None]).reshape(-1, 2)
         self.letters.set_paths(outlines)
         self.letters.set_offsets(offsets)

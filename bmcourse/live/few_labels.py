@@ -10,6 +10,7 @@ import numpy as np
 from bmcourse import plots
 from bmcourse.augment import METHODS, augment_data, split_pieces
 from bmcourse.few_labels import answers_of
+from bmcourse.live.architectures import on_page
 from bmcourse.live.curve import GREY
 from bmcourse.live.data import show, text_field
 from bmcourse.live.explorer import WIDE, Stage, explore
@@ -33,7 +34,7 @@ def augment(text=SENTENCE, synonyms=None, split=None):
     `synonyms` and `split` are augment_data's.
     """
     field = text_field(text)
-    protected = widgets.Text("", description="protected", placeholder="words, with commas between", **WIDE)
+    protected = widgets.Text("", description="protected", placeholder="words, with commas", **WIDE)
     method = widgets.Dropdown(options=["eda", *METHODS, "back_translation"], description="method")
     rate = widgets.FloatSlider(0.3, min=0, max=1, step=0.1, description="rate", readout_format=".1f", **WIDE)
     seed = widgets.IntSlider(0, min=0, max=50, description="seed", **WIDE)
@@ -107,7 +108,12 @@ def threshold(models, images, labels):
         threshold=widgets.FloatSlider(
             0.9, min=0, max=1, step=0.01, description="threshold", readout_format=".2f", layout={"width": "420px"}
         ),
-        count=widgets.ToggleButtons(options=list(models), description="labels", style={"button_width": "70px"}),
+        count=widgets.ToggleButtons(
+            options=list(models),
+            description="labels",
+            layout={"display": "flex", "width": "max-content"},
+            style={"button_width": "70px"},
+        ),
     )
 
 
@@ -178,7 +184,7 @@ class ThresholdPicture:
         self.bad = ax.bar(kinds, 0, color=plots.RED, width=0.8, label="wrong")
         most = max(np.bincount(each.guess, minlength=10).max() for each in self.guesses.values())
         ax.set_ylim(0, 1.25 * max(most, counts.max()))
-        ax.legend(frameon=False, loc="upper center", ncols=3, fontsize=9, handlelength=1, columnspacing=1)
+        ax.legend(frameon=False, loc="upper center", ncols=3, handlelength=1, columnspacing=0.8, handletextpad=0.4)
         ax.grid(visible=False, axis="x")
 
     def draw(self, threshold, count):
@@ -194,7 +200,7 @@ class ThresholdPicture:
             low.set_height(one)
             high.set(y=one, height=other)
         self._show_wrong(model, model.wrong(limit)[: COLUMNS * ROWS])
-        self.words.write([(verdict(len(taken), taken.sum(), bad.sum()), (20, 16))])
+        self.words.write([(verdict(len(taken), taken.sum(), bad.sum()), on_page(20, 16))])
         return self.stage.frame(self.moving)
 
     def _show_wrong(self, model, places):

@@ -9,17 +9,19 @@ from IPython.display import display
 
 from bmcourse import plots
 from bmcourse.inference import check_prompt, evaluating, process_logits, sample
+from bmcourse.live import view
 from bmcourse.live.curve import GREY
-from bmcourse.live.data import line, text_field, token_names, visible
+from bmcourse.live.data import line, text_field, text_names, token_names, visible
 from bmcourse.live.letters import drawable, font_names
-from bmcourse.live.view import widget_view
 
 TEXT = "The value of"
 ROWS = 10  # tokens with a bar; the others share one
 COUNT, PAUSE = 40, 0.1  # tokens written at a press, and seconds between two: time to read, and to move a slider
-MOST, JUMP = 120, 40  # at most so many tokens of the text have a button; of a longer text the first JUMP have none
+MOST, JUMP = 80, 40  # at most so many tokens of the text have a button; of a longer text the first JUMP have none
 KEPT, TAIL = 5, 60  # branches, and how many characters of each are shown
-ROW = 28  # pixels from one bar to the next
+ROW = 27  # pixels from one bar to the next
+BAR = 250  # pixels of the longest bar
+SHORT = 0.2  # where the bars' axis ends, if the model is so unsure that none is longer; else at 1
 
 
 def next_token(model, tokenizer, text=TEXT):
@@ -62,21 +64,28 @@ def candidates(before, after):
 
 
 def bars(rows):
-    """A bar for each of the rows as HTML: solid under the settings, and pale behind it by the model alone."""
-    return f'<div style="padding-top: 1px">{"".join(bar(*row) for row in rows)}</div>'
+    """A bar for each of the rows as HTML: solid under the settings, and pale behind it by the model alone.
+
+    Below them stands where their axis ends: it has room for the longest bar of a token.
+    """
+    end = SHORT if max(max(before, after) for _, before, after in rows[:-1]) <= SHORT else 1
+    look = f"width: {BAR}px; display: flex; justify-content: space-between"
+    axis = f'<div style="{look}"><span>0</span><span>{end:.0%}</span></div>'
+    return f'<div style="font-size: 14px">{"".join(bar(*row, end) for row in rows)}{axis}</div>'
 
 
-def bar(token, before, after):
-    """One row; a token that is never drawn has only the pale bar."""
+def bar(token, before, after, end):
+    """One row; a token that is never drawn has only the pale bar, and a bar that is too long an arrow."""
     numbers = f"<b>{after:.1%}</b>" if after else "never drawn"
     whose = "" if token is not None else "all others: "
-    pale = f"top: 3px; height: 20px; width: {before:.2%}; background: {plots.BLUE}40"
-    solid = f"top: 7px; height: 12px; width: {after:.2%}; background: {plots.BLUE}"
+    pale = f"top: 3px; height: 20px; width: {min(before / end, 1):.2%}; background: {plots.BLUE}40"
+    solid = f"top: 7px; height: 12px; width: {min(after / end, 1):.2%}; background: {plots.BLUE}"
+    arrow = "→ " if max(before, after) > end else ""
     return (
         f'<div style="height: {ROW}px; line-height: {ROW}px; display: flex; white-space: nowrap">'
-        f'<div style="position: relative; width: 400px; border-left: 1px solid {GREY}">'
+        f'<div style="position: relative; width: {BAR}px; border-left: 1px solid {GREY}">'
         f'<div style="position: absolute; {pale}"></div><div style="position: absolute; {solid}"></div></div>'
-        f'<div style="padding-left: 10px">{whose}{numbers} (model: {before:.1%})</div></div>'
+        f'<div style="padding-left: 8px">{arrow}{whose}{numbers} (model: {before:.1%})</div></div>'
     )
 
 
@@ -162,10 +171,10 @@ def sampling_sliders():
 
     sizes = [*((str(k), k) for k in (1, 2, 3, 5, 10, 20, 50, 100)), ("all", 0)]
     return {
-        "temperature": widgets.FloatSlider(1, min=0, max=2, step=0.05, **look("temperature", 290)),
-        "top_k": widgets.SelectionSlider(options=sizes, value=0, **look("top-k", 215)),
-        "top_p": widgets.FloatSlider(1, min=0.05, max=1, step=0.05, **look("top-p", 225)),
-        "min_p": widgets.FloatSlider(0, min=0, max=0.5, step=0.01, **look("min-p", 225)),
+        "temperature": widgets.FloatSlider(1, min=0, max=2, step=0.05, **look("temperature", 300)),
+        "top_k": widgets.SelectionSlider(options=sizes, value=0, **look("top-k", 250)),
+        "top_p": widgets.FloatSlider(1, min=0.05, max=1, step=0.05, **look("top-p", 255)),
+        "min_p": widgets.FloatSlider(0, min=0, max=0.5, step=0.01, **look("min-p", 255)),
     }
 
 
@@ -180,7 +189,7 @@ class Desk:
         # what was written, and the prompt
         self.styles = [widgets.ButtonStyle(button_color=color) for color in (f"{plots.ORANGE}60", f"{plots.SKY}60")]
         self.tokens, self.choices, self.returns = Pool(self.cut), Pool(self.choose, "150px"), Pool(self.go_to)
-        self.text = widgets.HBox(layout={"flex_flow": "row wrap", "max_width": "960px"})
+        self.text = widgets.HBox(layout={"flex_flow": "row wrap"})
         self.column = widgets.VBox(layout={"width": "160px"})
         self.branches = widgets.VBox(layout={"align_items": "flex-start"})
         self.bars, self.kept = widgets.HTML(), widgets.HTML()
@@ -197,10 +206,12 @@ class Desk:
             button.on_click(lambda pressed: self.do(acts[pressed.description]))
         wrap = {"layout": {"flex_flow": "row wrap"}}
         controls = widgets.HBox(list(self.sliders.values()), **wrap), widgets.HBox(buttons, **wrap)
-        table = widgets.HBox([self.column, self.bars])
-        parts = [self.field, self.problem, *controls, table, self.kept, self.text, self.reading, self.branches]
+        table = widgets.VBox([widgets.HBox([self.column, self.bars]), self.kept, self.branches])
+        text = widgets.VBox([self.text, self.reading], layout={"flex": "1 1 300px"})
+        sides = widgets.HBox([table, text], layout={"flex_flow": "row wrap"})
         alt = "The likeliest next tokens of a text as bars, the likeliest first; the last bar is all others together."
-        bundle = {"text/plain": alt, "image/png": still(self.rows, self.names()), **widget_view(widgets.VBox(parts))}
+        box = view.described(alt, self.field, self.problem, *controls, sides)
+        bundle = {"text/plain": alt, "image/png": still(self.rows, self.names()), **view.widget_view(box)}
         display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
 
     # ---- what a reader does
@@ -299,7 +310,7 @@ class Desk:
         before, after = self.logits().softmax(dim=-1), self.processed().softmax(dim=-1)
         self.rows = candidates(before, after)
         styles = [self.styles[self.draft.is_prompt(place)] for place in range(first, len(ids))]
-        self.text.children = self.tokens.show(token_names(self.tokenizer, ids[first:]), styles)
+        self.text.children = self.tokens.show(text_names(self.tokenizer, ids[first:]), styles)
         self.tokens.buttons[0].disabled = first == 0  # before it there is nothing to go on from
         self.reading.value = reading(self.tokenizer.decode(ids[first:]))
         pairs = zip(self.names(), self.rows[:-1], strict=False)  # the others have no button
@@ -321,5 +332,5 @@ class Desk:
 
 def reading(text):
     """The text as one reads it, as HTML."""
-    look = "white-space: pre-wrap; line-height: 1.4; max-width: 900px; font-size: 15px"
+    look = "white-space: pre-wrap; line-height: 1.4; font-size: 15px"
     return f'<div style="{look}">{html.escape(text)}</div>'

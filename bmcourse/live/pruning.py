@@ -4,7 +4,6 @@ import contextlib
 import copy
 import io
 import math
-import statistics
 import time
 import zlib
 
@@ -27,9 +26,10 @@ LOOKS = {"global": (plots.BLUE, "-", "o"), "layer": (plots.GREEN, "--", "^"), "r
 RATES = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 SHADES = [(0, plots.RED), (0.5, "#f6d4bf"), (0.5, "#bfdbec"), (1, plots.BLUE)]  # the smallest is pale, never white
 WEIGHTS = LinearSegmentedColormap.from_list("", SHADES)
+BESIDE = {"layout": {"display": "flex", "width": "max-content"}, "style": {"button_width": "80px"}}
 SIDE = 64  # rows and columns of the first layer that are shown
 SHOWN = 60_000  # weights in the histogram: of a large model every so many
-PACE = 0.012  # seconds that a step of fine-tuning takes at least: time to move the learning rate
+SECONDS = 8.0  # that a fine-tuning takes at least when it is watched: time to move the learning rate
 ZIPPED = 60_000  # bytes of a large model that are zipped, to estimate the rest
 
 
@@ -57,7 +57,7 @@ def sparsity(model, train, validation, steps=200, lr=1e-3, batch_size=32):
         sparsity=widgets.FloatSlider(
             0.5, min=0, max=0.98, step=0.02, description="sparsity", readout_format=".2f", layout={"width": "420px"}
         ),
-        method=widgets.ToggleButtons(options=list(LOOKS), description="method", style={"button_width": "80px"}),
+        method=widgets.ToggleButtons(options=list(LOOKS), description="method", **BESIDE),
     )
 
 
@@ -75,15 +75,20 @@ def quality(model, inputs, targets):
 
 
 @torch.no_grad()
-def answer_times(model, other, inputs, runs=3):
-    """The median seconds that the one and the other model take for one input; they take turns."""
-    seconds = {model: [], other: []}
+def answer_times(model, other, inputs, seconds=0.05):
+    """The seconds that the one and the other model take for one input when nothing disturbs them; they take turns.
+
+    Each answers three times at least, and on for `seconds`.
+    """
+    fastest, end, turns = [math.inf, math.inf], time.perf_counter() + seconds, 0
     with evaluating(model), evaluating(other):
-        for one, taken in [*seconds.items()] * runs:
-            start = time.perf_counter()
-            one(inputs[:1])
-            taken.append(time.perf_counter() - start)
-    return [statistics.median(taken) for taken in seconds.values()]
+        while turns < 3 or time.perf_counter() < end:
+            for number, one in enumerate((model, other)):
+                start = time.perf_counter()
+                one(inputs[:1])
+                fastest[number] = min(fastest[number], time.perf_counter() - start)
+            turns += 1
+    return fastest
 
 
 def zipped_bytes(model):
@@ -106,7 +111,7 @@ class Desk:
         self.steps, self.lr, self.batch_size = steps, lr, batch_size
         self.weights = [weight.detach() for weight in prunable_weights(model).values()]
         self.copy = copy.deepcopy(model)
-        self.tuned, self.note = {}, ""  # {(sparsity, method): a fine-tuned model}, and how the last run ended
+        self.tuned, self.notes = {}, {}  # {(sparsity, method): a fine-tuned model, or how its last run ended}
         self.dense = quality(model, *validation)
         self.curves = {method: [self.measured(rate, method) for rate in RATES] for method in LOOKS}
         self.picture = Picture(self)
@@ -144,10 +149,10 @@ class Desk:
             f"<b>{left:,}</b> of {count:,} weights are left.",
             f"File on disk: {model_bytes(self.shown) / 1000:,.0f} kB, zipped about "
             f"<b>{zipped_bytes(self.shown) / 1000:,.0f} kB</b>. "
-            f"One answer takes <b>{1000 * seconds:.2g} ms</b>, with all weights {1000 * dense_seconds:.2g} ms.",
-            self.note,
+            f"One answer takes <b>{milliseconds(seconds)}</b>, with all weights {milliseconds(dense_seconds)}.",
+            self.notes.get((sparsity, method)),
         ]
-        return f'<div style="line-height: 1.5">{"<br>".join(lines)}</div>'
+        return f'<div style="font-size: 15px; line-height: 1.4">{"<br>".join(line for line in lines if line)}</div>'
 
     def named(self, value):
         return f"accuracy {value:.1f} %" if self.is_classifier() else f"loss {value:.2f} nats a token"
@@ -162,18 +167,18 @@ class Desk:
         model = copy.deepcopy(self.tuned.get((sparsity, method))) or prune_model(
             self.model, sparsity, method, generator=torch.Generator().manual_seed(0)
         )
-        run = Run(self.steps, self.lr, place=self.place)
+        run = Run(self.steps, self.lr, place=self.place, seconds=SECONDS)
         with contextlib.redirect_stdout(io.StringIO()) as said, torch.random.fork_rng():  # dropout draws numbers
             self.follow(run, model)
         if run.ended == "diverged":
-            self.note = said.getvalue()
+            self.notes[sparsity, method] = said.getvalue()
         else:
             self.tuned[sparsity, method] = model
-            self.note = f"Fine-tuned for {run.step} of {self.steps} steps. Press again to go on."
+            self.notes[sparsity, method] = f"Fine-tuned for {run.step} of {self.steps} steps. Press again to go on."
             self.picture.add_star(sparsity, quality(model, *self.validation), method)
 
     def follow(self, run, model):
-        """The loop of the run; it trains no faster than a hand can move a slider."""
+        """The loop of the run."""
         inputs, targets = self.train
         generator = torch.Generator().manual_seed(0)
         optimizer = torch.optim.Adam(model.parameters(), lr=self.lr)
@@ -181,7 +186,6 @@ class Desk:
         model.train()
         with contextlib.closing(iter(run)) as steps:  # after an error too the page gets its controls back
             for _ in steps:
-                start = time.perf_counter()
                 batch = torch.randint(len(inputs), (self.batch_size,), generator=generator)
                 loss = F.cross_entropy(model(inputs[batch]).flatten(0, -2), targets[batch].flatten())
                 optimizer.zero_grad()
@@ -189,7 +193,6 @@ class Desk:
                 run.steer(optimizer)
                 optimizer.step()
                 run.log(train=loss)
-                time.sleep(max(0, PACE - (time.perf_counter() - start)))
         model.train(was_training)
 
 
@@ -198,7 +201,7 @@ class Picture:
 
     def __init__(self, desk):
         grid = {"left": 0.07, "right": 0.985, "bottom": 0.15, "top": 0.88, "wspace": 0.2, "width_ratios": [1.25, 1, 1]}
-        fig, (self.left, middle, right) = plots.figure(10, 4, columns=3, gridspec_kw=grid)
+        fig, (self.left, middle, right) = plots.figure(10, 3.7, columns=3, gridspec_kw=grid)
         self.percent = desk.is_classifier()
         self.prepare_curves(desk)
         self.prepare_histogram(middle, desk.weights)
@@ -257,6 +260,16 @@ class Picture:
         first = part(weights[0])
         self.mask.set_data(np.where(first == 0, math.nan, first))
         return self.stage.frame([self.kept, self.mask, self.upright, self.here], self.scene)
+
+
+def milliseconds(seconds):
+    """Seconds in words, with two digits.
+
+    >>> milliseconds(0.0000731), milliseconds(0.0071), milliseconds(1.3)
+    ('0.073 ms', '7.1 ms', '1,300 ms')
+    """
+    rounded = float(f"{1000 * seconds:.2g}")
+    return f"{rounded:,.0f} ms" if rounded >= 10 else f"{rounded:g} ms"
 
 
 def part(weight):
