@@ -13,7 +13,7 @@ MODULES = sorted((ROOT / "bmcourse").rglob("*.py"))
 
 # From the foundation up: a module may import its own layer and those before it.
 LAYERS = [
-    {"__init__", "preload", "data", "tokenizer", "models", "losses", "optimizers", "plots"},
+    {"__init__", "preload", "threads", "data", "tokenizer", "models", "losses", "optimizers", "plots"},
     {
         "training",
         "inference",

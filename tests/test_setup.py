@@ -245,15 +245,6 @@ def test_a_quiet_step_shows_nothing_but_its_failure(capfd):
 # ------------------------------------------------------------------------------------------------------ environment
 
 
-def test_one_core_is_left_to_the_browser(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    for cores, threads in [(1, "1"), (2, "1"), (8, "7")]:
-        monkeypatch.setattr(setup, "cores", lambda cores=cores: cores)
-        assert setup.environment()["OMP_NUM_THREADS"] == threads
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert setup.environment()["OMP_NUM_THREADS"] == "3"
-
-
 def test_a_kernel_need_not_compile_torch_anew(checkout, monkeypatch):
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", "/somewhere")
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
@@ -416,11 +407,11 @@ def test_an_old_python_gets_one_sentence(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith(sentence)
 
 
-@pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
+@pytest.mark.parametrize("name", ["__init__.py", "threads.py", "__main__.py"])
 def test_an_old_python_can_read_as_far_as_the_version_check(name):
     tree = ast.parse((ROOT / "bmcourse" / name).read_text(encoding="utf-8"), feature_version=(3, 6))
     imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    assert [ast.unparse(node) for node in imports] in ([], ["import sys"])
+    assert {ast.unparse(node) for node in imports} <= {"import os", "import sys", "from bmcourse import threads"}
 
 
 @pytest.mark.parametrize("name", ["notebooks", "claims", "recipes", "bench"])

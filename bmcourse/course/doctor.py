@@ -125,7 +125,7 @@ def processor():
     import torch
 
     cores, threads = setup.cores(), torch.get_num_threads()
-    fix = f"set OMP_NUM_THREADS={max(1, cores - 1)} or unset it: training stalls when the browser finds no free core"
+    fix = "unset OMP_NUM_THREADS, and the course takes one: training stalls when the browser finds no free core"
     return [Row(threads < cores or cores == 1, f"{cores} cores, torch uses {threads}", fix, needed=False)]
 
 

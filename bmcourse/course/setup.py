@@ -267,16 +267,14 @@ def quoted(command):
 
 
 def environment():
-    """The variables for kernels and programs in .venv: .venv first on PATH, and one torch thread fewer than cores.
+    """The variables for kernels and programs in .venv: .venv first on PATH.
 
-    With as many threads as cores torch collapses as soon as the browser draws; OMP_NUM_THREADS, if set, is respected.
     Where PYTHONDONTWRITEBYTECODE is set, every kernel would compile torch anew, for five seconds and more: .venv keeps
     what is compiled, and nothing is written elsewhere.
     """
     variables = dict(os.environ)
     if variables.pop("PYTHONDONTWRITEBYTECODE", None):
         variables["PYTHONPYCACHEPREFIX"] = str(venv() / "pycache")
-    variables.setdefault("OMP_NUM_THREADS", str(max(1, cores() - 1)))
     if not variables.get("PATH", "").startswith(str(python().parent)):
         variables["PATH"] = os.pathsep.join([str(python().parent), variables.get("PATH", "")])
     return variables
