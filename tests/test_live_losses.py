@@ -267,7 +267,7 @@ def test_a_reader_gets_the_picture_the_alt_text_and_no_error(monkeypatch):
         explorer()
     for bundle in bundles:
         box = widgets.widget._instances[bundle["application/vnd.jupyter.widget-view+json"]["model_id"]]
-        row, picture, problem = box.children
+        row, picture, problem, _ = box.children
         assert picture.value == bundle["image/png"] and problem.value == ""
         slider = row.children[0]
         slider.value = slider.max

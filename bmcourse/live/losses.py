@@ -166,16 +166,16 @@ def enlarge(*axes, pad=8):
         ax.tick_params(labelsize=SIZE - 1)
 
 
-def slider(description, value, low, high, step):
-    """A slider with its name; three of them make a row."""
-    look = {"layout": {"width": "268px"}, "style": {"description_width": "78px"}}
+def slider(description, value, low, high, step, width="330px"):
+    """A slider with its name, on a track long enough for the mouse to reach every step; three of them make a row."""
+    look = {"layout": {"width": width}, "style": {"description_width": "initial"}}
     return widgets.FloatSlider(value, min=low, max=high, step=step, description=description, **look)
 
 
 def buttons(description, options):
     """One button for each option, one of them pressed."""
-    look = {"layout": {"display": "flex"}, "style": {"button_width": "60px"}}
-    return widgets.ToggleButtons(options=options, description=description, **look)
+    look = {"layout": {"display": "flex", "width": "max-content"}, "style": {"button_width": "60px"}}
+    return widgets.ToggleButtons(options=options, description=f"{description}\u00a0", **look)  # a space before them
 
 
 def outlier():
@@ -183,8 +183,8 @@ def outlier():
     explore(
         OutlierPicture().draw,
         "An outlier far below 15 points on a line: the MSE line tilts towards it, the MAE and Huber lines hardly do.",
-        x=slider("outlier's x", 2.5, -1, 3, 0.05),
-        y=slider("outlier's y", -5, -6, 10, 0.1),
+        x=slider("outlier's x", 2.5, -1, 3, 0.1),
+        y=slider("outlier's y", -5, -6, 10, 0.25),
         delta=slider("Huber delta", 2, 0.1, 10, 0.1),
     )
 
@@ -267,8 +267,8 @@ def logits():
         LogitsPicture().draw,
         "Five logits, their probabilities and gradients as bars: the right class, cat, has little probability, so its "
         "gradient is nearly minus one and the loss is high.",
-        **{name: slider(name, value, -10, 10, 0.5) for name, value in start.items()},
-        shift=slider("add to all", 0, -5, 5, 0.5),
+        **{name: slider(name, value, -10, 10, 0.5, "260px") for name, value in start.items()},
+        shift=slider("add to all", 0, -5, 5, 0.5, "260px"),
         right=buttons("right class", CLASSES),
     )
 
@@ -340,7 +340,7 @@ class SurfacePicture:
         shades = LinearSegmentedColormap.from_list("", ["white", plots.BLUE])
         area = self.right.contourf(self.w, self.b, values, levels, cmap=shades, zorder=0)
         rings = self.right.contour(self.w, self.b, values, levels[1:], colors=GREY, linewidths=0.8, zorder=0)
-        self.right.clabel(rings, levels[3:9:2], fmt="%.1f", fontsize=SIZE - 2)
+        self.right.clabel(rings, levels[3:9:2], fmt="%.1f", fontsize=SIZE - 1)
         self.drawn += [area, rings]
 
 
@@ -350,8 +350,8 @@ def loss_surface():
         SurfacePicture().draw,
         "Left, points and a line that misses them; right, the loss of every line as a valley, with the place of this "
         "line, an arrow downhill and the lowest point.",
-        w=slider("w", -1, -3, 5, 0.05),
-        b=slider("b", 2.5, -4, 4, 0.05),
+        w=slider("w", -1, -3, 5, 0.1),
+        b=slider("b", 2.5, -4, 4, 0.1),
         loss=buttons("loss", list(LOOKS)),
-        outlier=widgets.Checkbox(False, description="with an outlier", indent=False),
+        outlier=widgets.Checkbox(False, description="with an outlier", indent=False, layout={"width": "max-content"}),
     )

@@ -1,81 +1,104 @@
-"""The race: every optimizer of the course from the same point over the same surface, under the student's sliders."""
+"""The race: the course's optimizers from one point over one surface, step by step, under the student's sliders."""
 
 import functools
 
 import ipywidgets as widgets
 import numpy as np
 import torch
-from matplotlib.collections import LineCollection, PathCollection
-from matplotlib.markers import MarkerStyle
-from matplotlib.patches import PathPatch
-from matplotlib.textpath import TextPath
-from matplotlib.transforms import Affine2D, IdentityTransform
+from matplotlib.lines import Line2D
 
 from bmcourse import optimizers, plots
-from bmcourse.live.explorer import Stage, explore
+from bmcourse.live.explorer import Stage, explore, number_slider
 from bmcourse.live.surfaces import EDGE, SURFACES
 
 STEPS, MARK, DECAY, FAR = 50, 10, 0.5, 1000.0
-SAME = "SGD (the same)"  # on a surface without noise
-
-# How each racer looks, and where it stands in the legend. AdamW has Adam's colour, dashed: there are only seven colours
-# that everybody tells apart.
-LOOKS = {
-    "gradient descent": (plots.BLACK, "-", "o", 0),
-    SAME: (plots.SKY, "-", "s", 0),
-    "Momentum (μ)": (plots.ORANGE, "-", "^", 192),
-    "Nesterov (μ)": (plots.RED, "-", "v", 192),
-    "RMSProp (β₂)": (plots.PURPLE, "-", "D", 374),
-    "Adam (β₁, β₂)": (plots.BLUE, "-", "P", 374),
-    f"AdamW (β₁, β₂, decay {DECAY:g})": (plots.BLUE, "--", "X", 546),
-    "Muon (μ)": (plots.GREEN, "-", "*", 546),
+SIZE = 11  # of letters, in points
+INSIDE = 0.96 * EDGE  # where a cross at the edge is clear of the words around the picture
+LOOKS = {  # the colour and the marks of each racer
+    "SGD": (plots.BLACK, "o"),
+    "Momentum": (plots.ORANGE, "^"),
+    "Nesterov": (plots.RED, "v"),
+    "RMSProp": (plots.PURPLE, "D"),
+    "Adam": (plots.BLUE, "P"),
+    "AdamW": (plots.SKY, "X"),
+    "Muon": (plots.GREEN, "*"),
 }
-SIZES = {"P": 9, "X": 9, "*": 9}  # of the markers that look small; the others are 6.5
+RATES = [float(f"{digits}e{power}") for power in (-3, -2, -1) for digits in (1, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)] + [1]
+KEPT = [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999]  # of an average, at each step
+LISTENS = "μ: Momentum, Nesterov, Muon\nβ₁, β₂: Adam, AdamW\nβ₂, as α: RMSProp"
 SHADES = [str(1 - (1 - 0x55 / 255) * (level // 2) / 15) for level in range(13)]  # greys of the screen's palette
 
 
 def race():
-    """Show eight optimizers on one surface, all from one point and with one learning rate.
+    """Race the optimizers you tick on one surface, all from one point and with one learning rate, step by step.
 
-    On the noisy bowl all but gradient descent get a noisy gradient, like a mini-batch's: in each step the same.
-    Each listens to the controls beside its name; RMSProp's α is β₂, for it is the same thing.
+    With noise all get a noisy gradient, like a mini-batch's: in each step the same. Momentum, Nesterov and Muon listen
+    to μ, Adam and AdamW to β₁ and β₂; RMSProp's α is β₂, for it is the same thing. AdamW's weight decay is 0.5.
     """
-    narrow, wide = {"layout": {"width": "198px"}}, {"layout": {"width": "299px"}}
-    beta = {"min": 0.0, "max": 0.999, "step": 0.001, "readout_format": ".3f"} | narrow
-    start = {"min": -EDGE, "max": EDGE, "step": 0.05} | narrow
+    step = widgets.IntSlider(STEPS, min=0, max=STEPS, description="step", layout={"width": "470px"})
+    play = widgets.Play(value=STEPS, min=0, max=STEPS, interval=250, show_repeat=False, layout={"width": "80px"})
+    widgets.jslink((play, "value"), (step, "value"))
+    wide, start = {"layout": {"width": "290px"}}, {"min": -EDGE, "max": EDGE, "step": 0.1, "readout_format": ".1f"}
     explore(
         Track().draw,
-        "The paths of eight optimizers from one start over the contours of an elongated bowl, and the loss of each "
-        "against the step: Momentum and Nesterov swing to both sides, Adam walks straight to the minimum.",
-        surface=widgets.Dropdown(options=list(SURFACES), description="surface", **narrow),
-        lr=widgets.FloatLogSlider(
-            10**-1.22, min=-3, max=0, step=0.02, description="learning rate", readout_format=".2g", **wide
-        ),
-        momentum=widgets.FloatSlider(0.9, min=0.0, max=0.99, step=0.01, description="momentum μ", **wide),
-        beta1=widgets.FloatSlider(0.9, description="β₁", **beta),
-        beta2=widgets.FloatSlider(0.99, description="β₂", **beta),
-        x=widgets.FloatSlider(-1.5, description="start x", **start),
-        y=widgets.FloatSlider(1.4, description="start y", **start),
+        "The paths of three optimizers from one start over the contours of an elongated bowl, and the loss of each "
+        "against the step: SGD and Momentum swing from side to side, Adam walks straight to the minimum.",
+        presets=QUESTIONS,
+        surface=widgets.Dropdown(options=list(SURFACES), description="surface", layout={"width": "200px"}),
+        play=play,
+        step=step,
+        lr=number_slider("learning rate", RATES, STAGE["lr"], **wide),
+        **{name: tick(name, STAGE[name]) for name in LOOKS},
+        noise=widgets.FloatSlider(0, min=0, max=4, step=0.5, description="noise", readout_format=".1f", **wide),
+        momentum=number_slider("momentum μ", KEPT[:7], STAGE["momentum"], **wide),
+        beta1=number_slider("β₁", KEPT[:7], STAGE["beta1"], **wide),
+        beta2=number_slider("β₂", KEPT, STAGE["beta2"], **wide),
+        x=widgets.FloatSlider(STAGE["x"], description="start x", **start, **wide),
+        y=widgets.FloatSlider(STAGE["y"], description="start y", **start, **wide),
     )
 
 
-def racers(noise, momentum, beta1, beta2):
-    """[(class, its settings, its noise)] in the order of `LOOKS`; none is given what it does not depend on."""
+def tick(name, value):
+    """The check box of one racer."""
+    look = {"width": "max-content", "margin": "2px 16px 2px 2px"}
+    return widgets.Checkbox(value, description=name, indent=False, layout=look)
+
+
+def stage(*names, **settings):
+    """What the controls say when the racers of these names are ticked and the rest is as `settings` say, or usual."""
+    usual = {"surface": "elongated bowl", "step": STEPS, "noise": 0, "lr": 0.06, "momentum": 0.9}
+    usual |= {"beta1": 0.9, "beta2": 0.99, "x": -1.5, "y": 1.4}
+    return usual | {name: name in names for name in LOOKS} | settings
+
+
+STAGE = stage("SGD", "Momentum", "Adam")
+QUESTIONS = {
+    "1 the limit": stage("SGD", "Momentum", "Nesterov"),
+    "2 one rate for all": stage("SGD", "Momentum", "Adam", lr=0.02),
+    "3 first step": stage("RMSProp", "Adam", step=1, lr=0.1),
+    "4 bent valley": stage("SGD", "Momentum", "Adam", surface="Rosenbrock"),
+    "5 ridge": stage(*LOOKS, surface="saddle", x=-1, y=1),
+    "6 noise": stage("SGD", "Momentum", "Adam", surface="round bowl", noise=2),
+    "7 plateau": stage("SGD", "Momentum", "RMSProp", "Adam", surface="plateau"),
+}
+
+
+def racers(names, momentum, beta1, beta2):
+    """[(class, its settings)] of the racers of these names; none is given what it does not depend on."""
     mu, adam = ("momentum", momentum), ("betas", (beta1, beta2))
-    return [
-        (optimizers.SGD, (), 0),
-        (optimizers.SGD, (), noise),
-        (optimizers.Momentum, (mu,), noise),
-        (optimizers.Nesterov, (mu,), noise),
-        (optimizers.RMSProp, (("alpha", beta2),), noise),
-        (optimizers.Adam, (adam,), noise),
-        (optimizers.AdamW, (adam, ("weight_decay", DECAY)), noise),
-        (optimizers.Muon, (mu, ("weight_decay", 0.0)), noise),
-    ]
+    settings = {
+        "Momentum": (mu,),
+        "Nesterov": (mu,),
+        "RMSProp": (("alpha", beta2),),
+        "Adam": (adam,),
+        "AdamW": (adam, ("weight_decay", DECAY)),
+        "Muon": (mu, ("weight_decay", 0.0)),
+    }
+    return [(getattr(optimizers, name), settings.get(name, ())) for name in names]
 
 
 @functools.lru_cache(maxsize=1000)
-def path(optimizer, settings, noise, surface, lr, start):
+def path(optimizer, settings, surface, noise, lr, start):
     """The points (STEPS + 1, 2) where `optimizer` stands; NaN after the first with a coordinate over 1000.
 
     It calls the optimizer's `update`, all of `step` but the bookkeeping and the checks, which take longer than that.
@@ -98,54 +121,45 @@ def path(optimizer, settings, noise, surface, lr, start):
 
 
 class Track:
-    """The picture of the race: a legend, under it the surface with the paths, and beside that the losses."""
+    """The picture of the race: the surface with the paths, the losses, and a row of the table for each racer."""
 
     def __init__(self):
-        self.fig, (self.ground, self.losses) = plots.figure(8.1, 4.5, columns=2)
-        self.stage, self.contours, self.names = Stage(self.fig), [], {}
-        self.ground.set_position([0.075, 0.1, 0.4, 0.4 * 8.1 / 4.5])
-        self.ground.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xlabel="x   (○ start, ☆ minimum)")
-        self.ground.set_ylabel("y", labelpad=-3)
-        self.losses.set_position([0.565, 0.1, 0.42, 0.4 * 8.1 / 4.5])
-        self.losses.set(yscale="log", xlim=(0, 1.02 * STEPS), ylim=(1e-4, 1e2), ylabel="loss")
-        legend = self.fig.add_axes([0.01, 0.88, 0.98, 0.12], xlim=(0, 794), ylim=(1.5, -0.5))
-        legend.set_axis_off()
-        self.notes = [self._enter(legend, number % 2, *racer) for number, racer in enumerate(LOOKS.items())]
-        self.tracks, self.curves = Lines(self.ground), Lines(self.losses)
+        self.fig, (self.ground, self.losses) = plots.figure(9, 3.9, columns=2)
+        self.stage, self.contours = Stage(self.fig), []
+        self.ground.set_position([0.055, 0.13, 0.78 * 3.9 / 9, 0.78])
+        self.ground.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), yticks=range(-2, 3))
+        self.ground.grid(visible=False)
+        self.ground.set_xlabel("x   (○ start, ☆ minimum)", size=SIZE)
+        self.ground.set_ylabel("y", size=SIZE, labelpad=-4)
+        self.losses.set_position([0.47, 0.13, 0.225, 0.78])
+        self.losses.set(yscale="log", xlim=(0, 1.02 * STEPS), ylim=(1e-5, 1e2))
+        self.losses.set_yticks([100, 1, 0.01, 0.0001], ["100", "1", "0.01", "0.0001"])
+        self.losses.set_title("loss", loc="left", size=SIZE)
+        self.losses.set_xlabel(f"step   (a mark every {MARK})", size=SIZE)
+        self.racers = {name: Racer(self, name) for name in reversed(LOOKS)}  # the first is drawn last, on top
+        self.head = self.fig.text(0.715, 0.94, "", size=SIZE, weight="bold", va="center")
+        self.fig.text(0.715, 0.13, LISTENS, size=SIZE, linespacing=1.5)
         (self.goals,) = self.ground.plot([], [], "*", color=plots.BLACK, markerfacecolor="none", markersize=16)
         (self.start,) = self.ground.plot([], [], "o", color=plots.BLACK, markerfacecolor="white", markersize=9)
-        self.verdict = word(self.fig, "?", 10, plots.BLACK, *self.ground.transAxes.transform((0, 1.03)))
 
-    def _enter(self, legend, row, name, look):
-        """Write one racer into the legend: its look, its name, and a word for when it diverged, which is returned."""
-        color, line, marker, left = look
-        look = {"color": color, "linestyle": line, "marker": marker, "markersize": SIZES.get(marker, 6.5)}
-        look |= {"linewidth": 1.5, "markeredgecolor": "white", "markeredgewidth": 0.6, "markevery": [1]}
-        legend.plot([left, left + 13, left + 26], [row] * 3, **look)
-        self.names[name] = named = legend.text(left + 31, row, name, va="center_baseline", size=8.5)
-        right, middle = named.get_window_extent().x1, legend.transData.transform((0, row))[1]
-        return word(self.fig, "diverged", 8, plots.RED, right + 5, middle - 4)
-
-    def draw(self, surface, lr, momentum, beta1, beta2, x, y):
-        """PNG bytes of the race on the surface of that name, started at (x, y)."""
+    def draw(self, surface, lr, momentum, beta1, beta2, noise, x, y, step, play=0, **ticked):
+        """PNG bytes of the race of the racers `ticked` until `step`; `play` moves the slider of the step."""
         if surface not in self.stage.backgrounds:
             self._new_ground(surface)
-        known = SURFACES[surface]
-        paths = [path(*racer, surface, lr, (x, y)) for racer in racers(known.noise, momentum, beta1, beta2)]
-        for points, note in zip(paths, self.notes, strict=True):
-            note.set_visible(diverged(known, points))
-        points = np.stack(paths)  # (racers, STEPS + 1, 2)
-        losses = known.function(*points.T).T
-        self.tracks.show(points)
-        self.curves.show(np.stack(np.broadcast_arrays(np.arange(STEPS + 1), losses), axis=-1))
+        names = [name for name in LOOKS if ticked[name]]
+        for name in LOOKS:
+            self.racers[name].hide()
+        for row, (name, racer) in enumerate(zip(names, racers(names, momentum, beta1, beta2), strict=True)):
+            points = path(*racer, surface, noise, lr, (x, y))
+            self.racers[name].show(points, SURFACES[surface].function, step, height=0.86 - 0.08 * row)
+        self.head.set_text(f"after step {step}" if names else "tick an optimizer")
         self.start.set_data([x], [y])
-        self.goals.set_data(*zip(*known.minima, strict=True))
-        self.verdict.set_path(outline(f"gradient descent {outcome(known, paths[0])}", 10))
-        lines = [*self.tracks.artists, *self.curves.artists]
-        return self.stage.frame([*lines, *self.notes, self.start, self.goals, self.verdict], surface)
+        self.goals.set_data(*zip(*SURFACES[surface].minima, strict=True))
+        moving = [artist for racer in self.racers.values() for artist in racer.artists]
+        return self.stage.frame([*moving, self.start, self.goals, self.head], surface)
 
     def _new_ground(self, name):
-        """Make the contours and the words of a surface that was not drawn before."""
+        """Make the contours and the formula of a surface that was not drawn before."""
         for artist in self.contours:
             artist.remove()
         surface, side = SURFACES[name], np.linspace(-EDGE, EDGE, 201)
@@ -155,53 +169,65 @@ class Track:
             self.ground.contourf(side, side, heights, [0, *levels, np.inf], colors=SHADES, zorder=0),
             self.ground.contour(side, side, heights, levels, colors="#a0a0a0", linewidths=0.6, zorder=0.5),
         ]
-        self.losses.set_title(f"loss = {surface.formula}", loc="left", size=10)
-        noise = f"; noise of the gradients {surface.noise}" if surface.noise else ""
-        self.losses.set_xlabel(f"step   (a mark every {MARK}{noise})")
-        self.names[SAME].set_text("SGD" if surface.noise else SAME)
+        self.ground.set_title(f"loss = {surface.formula}", loc="left", size=SIZE)
 
 
-class Lines:
-    """A line for each racer, with its marks: two artists, drawn in half the time of eight lines with markers."""
+class Racer:
+    """What one optimizer has in the picture: its path, its losses, a cross where it leaves, and a row of the table."""
 
-    def __init__(self, ax):
-        colors, styles, markers, _ = zip(*reversed(LOOKS.values()), strict=True)  # the first is drawn last, on top
-        shapes = [MarkerStyle(marker) for marker in markers]
-        shapes = [shape.get_path().transformed(shape.get_transform()) for shape in shapes]
-        sizes = [SIZES.get(marker, 6.5) ** 2 for marker in markers]
-        lines = LineCollection([], colors=colors, linestyles=styles, linewidths=1.5)
-        white = {"edgecolors": "white", "linewidths": 0.6, "offset_transform": ax.transData}
-        marks = PathCollection(shapes, sizes, facecolors=colors, transform=IdentityTransform(), **white)
-        self.artists = [ax.add_collection(artist, autolim=False) for artist in (lines, marks)]
+    def __init__(self, track, name):
+        color, marker = LOOKS[name]
+        look = {"color": color, "linewidth": 1.8, "marker": marker, "markersize": 10 if marker in "PX*" else 7.5}
+        look |= {"markeredgecolor": "white", "markeredgewidth": 0.6}
+        cross = {"color": color, "marker": "x", "markersize": 11, "markeredgewidth": 3, "zorder": 4}
+        (self.walk,), (self.curve,) = track.ground.plot([], [], **look), track.losses.plot([], [], **look)
+        (self.out,) = track.ground.plot([], [], **cross)
+        self.sample = track.fig.add_artist(Line2D([0.715, 0.7275, 0.74], [0, 0, 0], **look, markevery=[1]))
+        self.name = track.fig.text(0.75, 0, name, size=SIZE, va="center")
+        self.words = track.fig.text(0.998, 0, "", size=SIZE, va="center", ha="right")
+        self.artists = [self.walk, self.curve, self.out, self.sample, self.name, self.words]
 
-    def show(self, points):
-        """Take the points (racers, STEPS + 1, 2)."""
-        lines, marks = self.artists
-        lines.set_segments(points[::-1])
-        marked = np.nan_to_num(points[::-1, MARK::MARK], nan=FAR)  # outside the picture
-        marks.set_offsets(marked.swapaxes(0, 1).reshape(-1, 2))
+    def hide(self):
+        for artist in self.artists:
+            artist.set_visible(False)
 
-
-def word(fig, words, size, color, x, y):
-    """Words of `size` points at the pixel (x, y), as outlines: drawn as text they would take 15 times as long."""
-    place = Affine2D().translate(x, y)
-    return fig.add_artist(PathPatch(outline(words, size), color=color, linewidth=0, transform=place))
-
-
-@functools.cache
-def outline(words, size):
-    return TextPath((0, 0), words, size=size * 100 / 72)  # the figure has 100 dots an inch, as all of the course
-
-
-def outcome(surface, points):
-    """Whether the path without noise `converges`, to a hundredth of its first loss, or `diverges`, or neither yet."""
-    if diverged(surface, points):
-        return "diverges"
-    first, last = surface.function(*points[[0, -1]].T)
-    return "converges" if last <= 0.01 * first else "has not converged yet"
+    def show(self, points, loss, step, height):
+        """Draw the path until `step`, or until it leaves; write how it stands then into the row at `height`."""
+        leaves = left_at(points)
+        gone = leaves is not None and leaves <= step
+        seen = points[: (leaves if gone else step) + 1]
+        walked = until_edge(seen) if gone else seen
+        self.walk.set_data(*walked.T)
+        self.curve.set_data(np.arange(len(seen)), loss(*seen.T))
+        for line in (self.walk, self.curve):
+            line.set_markevery([*range(MARK, len(seen) - 1, MARK), *([] if gone else [len(seen) - 1])])
+        self.out.set_data(*np.clip(walked[-1:], -INSIDE, INSIDE).T if gone else ([], []))
+        self.words.set_text(f"✕ left at step {leaves}" if gone else short(loss(*seen[-1])))
+        self.sample.set_ydata([height] * 3)
+        for artist in (self.name, self.words):
+            artist.set_y(height)
+        for artist in self.artists:
+            artist.set_visible(True)
 
 
-def diverged(surface, points):
-    """Whether the path ends outside the picture, and higher than it began."""
-    first, last = surface.function(*points[[0, -1]].T)
-    return not np.abs(points[-1]).max() <= EDGE and not last <= first
+def left_at(points):
+    """The step at which a path leaves the picture, for good or for a place twice as far out; None for all others."""
+    far = np.nan_to_num(np.abs(points).max(axis=1), nan=np.inf)
+    end = int((far > 2 * EDGE).argmax()) or STEPS
+    return int(np.flatnonzero(far[: end + 1] <= EDGE)[-1]) + 1 if far[end] > EDGE else None
+
+
+def until_edge(points):
+    """The path whose last point alone is outside the picture, with that point moved back to the edge."""
+    inside, outside = points[-2:]
+    way = outside - inside
+    moved = way != 0
+    share = ((np.sign(way) * EDGE - inside)[moved] / way[moved]).min()
+    return np.vstack([points[:-1], inside + share * way])
+
+
+def short(loss):
+    """The loss with two digits."""
+    if loss < 1e-5:
+        return "under 0.00001"
+    return np.format_float_positional(loss, precision=2, unique=False, fractional=False, trim="k").rstrip(".")
