@@ -305,7 +305,7 @@ def test_a_pass_is_kept_and_attempts_are_counted(capsys):
         exercises.check(answer(source))
     entry = json.loads(progress.path().read_text())["exercises"]["mse"]
     assert entry == {"passed": True, "attempts": 3, "hints": 0}
-    assert os.listdir(progress.path().parent) == ["progress.json"]
+    assert sorted(os.listdir(progress.path().parent)) == ["progress.json", "progress.json.lock"]
 
 
 @pytest.mark.parametrize(
