@@ -1,6 +1,8 @@
 """The lessons as the tests see them: their files, their cells by tag, and their solved variant."""
 
 import ast
+import builtins
+import symtable
 
 from bmcourse.course.notebooks import FOLDER
 from bmcourse.exercises.core import find
@@ -31,3 +33,26 @@ def solved(notebook):
     for cell in tagged(notebook, "exercise"):
         cell.source = find(defined_name(cell.source)).solution
     return notebook
+
+
+def sections(notebook):
+    """The code cells under each heading ##, one list a section; the first is the set-up."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            found[-1].append(cell)
+        elif any(line.startswith("## ") for line in cell.source.splitlines()):
+            found.append([])
+    return found
+
+
+def names(source):
+    """The global names that a cell reads, and those that it binds."""
+    table = symtable.symtable(source, "cell", "exec")
+    bound = {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported() or s.is_namespace()}
+    return _read(table) - set(dir(builtins)), bound
+
+
+def _read(table):
+    here = (s for s in table.get_symbols() if s.is_referenced() and (table.get_type() == "module" or s.is_global()))
+    return {s.get_name() for s in here}.union(*map(_read, table.get_children()))

@@ -16,7 +16,7 @@ import bmcourse
 from bmcourse.claims import core as claims
 from bmcourse.course.notebooks import normalised, read
 from bmcourse.exercises.core import find
-from tests.notebooks.lessons import LESSONS, PATHS, code_cells, defined_name, solved, tagged, tags
+from tests.notebooks.lessons import LESSONS, PATHS, code_cells, defined_name, names, sections, solved, tagged, tags
 
 KNOWN_TAGS = {"exercise", "check", "defines", "nbval-ignore-output"}
 FORBIDDEN = {
@@ -124,7 +124,19 @@ def test_nothing_gives_the_answer_to_a_prediction_away(notebook):
         assert not re.search(r"print\(|plots\.show\(|claims\.show\(|live\.", cell.source), "hand it to answer()"
         (output,) = cell.outputs
         assert output.data["text/html"].startswith("<details><summary>")
-    assert len(answering) == sum(cell.source.count("predict(") for cell in code_cells(notebook))
+    assert len(answering) == sum(cell.source.count("= predict(") for cell in code_cells(notebook))
+
+
+def test_a_name_means_one_thing(notebook):
+    """A cell run again finds what its section made: no name of two sections is read where it was not bound first."""
+    bound = [set().union(*(names(cell.source)[1] for cell in cells)) for cells in sections(notebook)]
+    shared = {name for one in bound for name in one if sum(name in other for other in bound) > 1}
+    for cells in sections(notebook):
+        so_far = set()
+        for cell in cells:
+            reads, binds = names(cell.source)
+            assert not (reads & shared) - so_far - binds, f"bound by other sections, too:\n{cell.source}"
+            so_far |= binds
 
 
 def test_terms_are_given_in_chinese(notebook):
