@@ -95,6 +95,20 @@ def paths(function, walks, title="", margin=0.15):
     return fig
 
 
+def measured(words, value, below=None, above=None):
+    """Print a number with what it should be: ``validation loss ≈ 2.14 (below 2.3)``, or ``(NOT below 2.3)``.
+
+    What stands after ≈ differs from machine to machine; the tests compare the words and whether the bound is kept.
+    Raises ValueError without a bound.
+    """
+    bounds = {"below": below, "above": above}
+    kept = {"below": below is None or value < below, "above": above is None or value > above}
+    said = [f"{'' if kept[side] else 'NOT '}{side} {bound:g}" for side, bound in bounds.items() if bound is not None]
+    if not said:
+        raise ValueError(f"measured() compares {words!r} with a bound: give below=, above= or both.")
+    print(f"{words} ≈ {value:.3g} ({' and '.join(said)})")
+
+
 def smooth(values, window=20):
     """The mean over the last `window` values at every place: the trend under the noise."""
     import numpy as np

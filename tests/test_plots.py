@@ -46,3 +46,22 @@ def test_a_picture_carries_its_alt_text():
 def test_no_picture_without_alt_text():
     with pytest.raises(ValueError, match="one sentence of alt text"):
         plots.show(plots.curves({"a": [1, 2]}), " ")
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "said"),
+    [
+        (2.1437, {"below": 2.3}, "loss ≈ 2.14 (below 2.3)"),
+        (2.31, {"below": 2.3}, "loss ≈ 2.31 (NOT below 2.3)"),
+        (0.5, {"above": 0.4, "below": 0.6}, "loss ≈ 0.5 (below 0.6 and above 0.4)"),
+        (float("nan"), {"below": 1}, "loss ≈ nan (NOT below 1)"),
+    ],
+)
+def test_a_measured_number_stands_beside_its_bound(value, bounds, said, capsys):
+    plots.measured("loss", value, **bounds)
+    assert capsys.readouterr().out == f"{said}\n"
+
+
+def test_a_measured_number_needs_a_bound():
+    with pytest.raises(ValueError, match="give below=, above= or both"):
+        plots.measured("loss", 1.0)
