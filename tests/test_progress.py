@@ -91,3 +91,16 @@ def test_without_a_lock_the_lesson_goes_on(monkeypatch):
     monkeypatch.setattr(progress, "_lock", refuse)
     progress.attempt("mse", True)
     assert json.loads(progress.path().read_text())["exercises"]["mse"]["passed"]
+
+
+def test_a_class_begins_again_with_one_call_and_nothing_is_lost(capsys):
+    progress.attempt("mse", True)
+    progress.keep_prediction("Up?", "fall")
+    before = progress.path().read_text()
+    exercises.begin_again()
+    opened = "Every prediction and exercise is open again. Restart the kernel of each notebook that is open.\n"
+    assert capsys.readouterr().out == f"{opened}What was done before is kept in progress.before.json.\n"
+    assert progress.prediction("Up?") is None and not progress.path().exists()
+    assert progress.path().with_name("progress.before.json").read_text() == before
+    exercises.begin_again()
+    assert capsys.readouterr().out == opened

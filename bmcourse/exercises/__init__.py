@@ -3,9 +3,9 @@
 import sys
 
 from bmcourse import preload
-from bmcourse.exercises.core import check, hint, predict, reveal
+from bmcourse.exercises.core import begin_again, check, hint, predict, reveal
 
-__all__ = ["check", "hint", "predict", "reveal"]
+__all__ = ["begin_again", "check", "hint", "predict", "reveal"]
 
 
 def _preload_in_a_notebook():

@@ -140,6 +140,14 @@ def predict(question, options):
     return prediction
 
 
+def begin_again():
+    """Open every prediction and every exercise again, for a new class; what was done before is kept in a file."""
+    kept = progress.begin_again()
+    print("Every prediction and exercise is open again. Restart the kernel of each notebook that is open.")
+    if kept:
+        print(f"What was done before is kept in {kept}.")
+
+
 def find(name):
     """The exercise called `name`; raises `ValueError` with the names that are near when there is none."""
     names = []

@@ -45,6 +45,14 @@ def keep_prediction(question, option):
         record["predictions"][question] = option
 
 
+def begin_again():
+    """Set the whole record aside and begin a new one; returns the name of the file that keeps it, "" where none was."""
+    global _unsaved
+    _unsaved = None
+    with _locked():
+        return _set_aside("before") if path().is_file() else ""
+
+
 def path():
     """Where the progress is kept."""
     return Path(os.environ.get("BMCOURSE_PROGRESS") or Path(bmcourse.__file__).parent.parent / "progress.json")
@@ -115,7 +123,8 @@ def _load():
         pass
     except OSError:  # where it cannot be read, it cannot be written either, and _save says so
         return _empty()
-    _set_aside()
+    if kept := _set_aside("broken"):
+        print(f"Your progress file was damaged: it is kept as {kept}, and a new one begins.")
     return _empty() if _unsaved is None else _unsaved
 
 
@@ -135,17 +144,17 @@ def _sound(record):
     )
 
 
-def _set_aside():
-    """Rename the damaged file, and never onto one that was set aside before."""
+def _set_aside(why):
+    """Rename the file, and never onto one that was set aside before; returns its new name, "" where that failed."""
     numbers = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
-    places = (path().with_name(f"{path().stem}.broken{number}.json") for number in numbers)
-    broken = next(place for place in places if not place.exists())
+    places = (path().with_name(f"{path().stem}.{why}{number}.json") for number in numbers)
+    place = next(place for place in places if not place.exists())
     try:
-        os.replace(path(), broken)
+        os.replace(path(), place)
     except OSError as error:
         _give_up(_empty(), error)
-    else:
-        print(f"Your progress file was damaged: it is kept as {broken.name}, and a new one begins.")
+        return ""
+    return place.name
 
 
 def _save(record):
