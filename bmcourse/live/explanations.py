@@ -326,7 +326,7 @@ class ConvergencePicture:
         self.bars = self.middle.barh(range(12), 0, height=0.8, color=PALE)
         (self.dots,) = self.middle.plot([], [], "o", color=plots.ORANGE, mec="black", ms=7)
         self.errors = self.middle.hlines([0] * 12, 0, 0, color="black", lw=1.5)
-        right.set_position([672 / 900, 68 / 370, 215 / 900, 270 / 370])
+        right.set_position([672 / 900, 84 / 370, 215 / 900, 254 / 370])
         right.set(xscale="log", yscale="log", xlim=(3, 700), ylim=(5e-4, 0.3), xlabel="permutations")
         right.set_title("mean over the patches", size=12)
         (self.expected,) = right.plot([], [], color=plots.BLUE, lw=2, label="standard error")

@@ -112,7 +112,7 @@ def threshold(models, images, labels):
             options=list(models),
             description="labels",
             layout={"display": "flex", "width": "max-content"},
-            style={"button_width": "70px"},
+            style={"button_width": "70px", "description_width": "52px"},
         ),
     )
 

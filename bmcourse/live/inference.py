@@ -20,7 +20,7 @@ COUNT, PAUSE = 40, 0.1  # tokens written at a press, and seconds between two: ti
 MOST, JUMP = 80, 40  # at most so many tokens of the text have a button; of a longer text the first JUMP have none
 KEPT, TAIL = 5, 60  # branches, and how many characters of each are shown
 ROW = 27  # pixels from one bar to the next
-BAR = 250  # pixels of the longest bar
+BAR = "min(250px, 20vw)"  # the longest bar
 SHORT = 0.2  # where the bars' axis ends, if the model is so unsure that none is longer; else at 1
 
 
@@ -69,7 +69,7 @@ def bars(rows):
     Below them stands where their axis ends: it has room for the longest bar of a token.
     """
     end = SHORT if max(max(before, after) for _, before, after in rows[:-1]) <= SHORT else 1
-    look = f"width: {BAR}px; display: flex; justify-content: space-between"
+    look = f"width: {BAR}; display: flex; justify-content: space-between"
     axis = f'<div style="{look}"><span>0</span><span>{end:.0%}</span></div>'
     return f'<div style="font-size: 14px">{"".join(bar(*row, end) for row in rows)}{axis}</div>'
 
@@ -83,7 +83,7 @@ def bar(token, before, after, end):
     arrow = "→ " if max(before, after) > end else ""
     return (
         f'<div style="height: {ROW}px; line-height: {ROW}px; display: flex; white-space: nowrap">'
-        f'<div style="position: relative; width: {BAR}px; border-left: 1px solid {GREY}">'
+        f'<div style="position: relative; width: {BAR}; border-left: 1px solid {GREY}">'
         f'<div style="position: absolute; {pale}"></div><div style="position: absolute; {solid}"></div></div>'
         f'<div style="padding-left: 8px">{arrow}{whose}{numbers} (model: {before:.1%})</div></div>'
     )
@@ -190,7 +190,7 @@ class Desk:
         self.styles = [widgets.ButtonStyle(button_color=color) for color in (f"{plots.ORANGE}60", f"{plots.SKY}60")]
         self.tokens, self.choices, self.returns = Pool(self.cut), Pool(self.choose, "150px"), Pool(self.go_to)
         self.text = widgets.HBox(layout={"flex_flow": "row wrap"})
-        self.column = widgets.VBox(layout={"width": "160px"})
+        self.column = widgets.VBox(layout={"flex": "0 0 160px"})
         self.branches = widgets.VBox(layout={"align_items": "flex-start"})
         self.bars, self.kept = widgets.HTML(), widgets.HTML()
 

@@ -26,7 +26,10 @@ LOOKS = {"global": (plots.BLUE, "-", "o"), "layer": (plots.GREEN, "--", "^"), "r
 RATES = (0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 SHADES = [(0, plots.RED), (0.5, "#f6d4bf"), (0.5, "#bfdbec"), (1, plots.BLUE)]  # the smallest is pale, never white
 WEIGHTS = LinearSegmentedColormap.from_list("", SHADES)
-BESIDE = {"layout": {"display": "flex", "width": "max-content"}, "style": {"button_width": "80px"}}
+BESIDE = {
+    "layout": {"display": "flex", "width": "max-content"},
+    "style": {"button_width": "80px", "description_width": "60px"},
+}
 SIDE = 64  # rows and columns of the first layer that are shown
 SHOWN = 60_000  # weights in the histogram: of a large model every so many
 SECONDS = 8.0  # that a fine-tuning takes at least when it is watched: time to move the learning rate
