@@ -238,7 +238,7 @@ def links(text):
 
 def paragraph(words):
     """Words that are HTML already, as a paragraph."""
-    return f'<div style="font-size: 15px; line-height: 1.5; max-width: 900px">{words}</div>'
+    return f'<div style="font-size: 15px; line-height: 1.5; max-width: 1000px">{words}</div>'
 
 
 # ---------------------------------------------------------------------------------------------------------- the ledger

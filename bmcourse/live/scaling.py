@@ -241,9 +241,10 @@ class BillPicture:
         seen = np.clip(days, SHORTEST, LONGEST)  # what lies beyond the axis stands at its end, with its number
         self.here.set_data([chips], [seen])
         self.days.xy = chips, seen
-        left, low = chips < 3000, seen < LONGEST / 30
-        self.days.set(text=duration(days), ha="left" if left else "right", va="bottom" if low else "top")
-        self.days.set_position((10 if left else -10, 10 if low else -10))
+        left = chips < 300
+        above = seen < 30 * SHORTEST or (left and seen < LONGEST / 30)  # else below, where no line is
+        self.days.set(text=duration(days), ha="left" if left else "right", va="bottom" if above else "top")
+        self.days.set_position((10 if left else -10, 10 if above else -10))
         least = least_chips(parameters, CHIPS[chip])
         self.small.set(x=0.5, width=least - 0.5)
         self.words.set_visible(least > 12)
