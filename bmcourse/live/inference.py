@@ -19,7 +19,7 @@ ROWS = 10  # tokens with a bar; the others share one
 COUNT, PAUSE = 40, 0.1  # tokens written at a press, and seconds between two: time to read, and to move a slider
 MOST, JUMP = 80, 40  # at most so many tokens of the text have a button; of a longer text the first JUMP have none
 KEPT, TAIL = 5, 60  # branches, and how many characters of each are shown
-ROW = 27  # pixels from one bar to the next
+ROW = 28  # pixels from one bar to the next
 BAR = "min(250px, 20vw)"  # the longest bar
 SHORT = 0.2  # where the bars' axis ends, if the model is so unsure that none is longer; else at 1
 
