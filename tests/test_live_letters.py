@@ -9,7 +9,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
 
 from bmcourse import plots
-from bmcourse.live.letters import Letters, drawable, font_names, outlines
+from bmcourse.live.letters import Letters, drawable, font_names, label_points, outlines, words_box
 
 NOTEBOOKS = pathlib.Path(__file__).parents[1] / "notebooks"
 
@@ -45,6 +45,21 @@ def test_all_words_are_one_path_and_each_stands_at_its_place():
 def test_a_space_is_as_wide_as_in_matplotlib():
     one, two = (outlines([(words, (0, 0))], 1, "normal", 0).get_extents().x1 for words in ("a b", "a  b"))
     assert 25 < two - one < 40  # 31.8 of 100 in DejaVu Sans
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_of_points_lie_over_no_other_label_and_no_point(seed):
+    fig, ax = plots.figure(8, 5)
+    places = np.random.default_rng(seed).normal(size=(40, 2)) ** 3  # most of them in the middle
+    ax.plot(*places.T, ".")
+    label_points(ax, [(f"word{number}", place, "black") for number, place in enumerate(places)])
+    boxes = [words_box(note) for note in ax.texts]
+    dots = ax.transData.transform(places)
+    assert [note.get_text() for note in ax.texts] == [f"word{number}" for number in range(40)]
+    for number, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:number])
+        assert not any(box.contains(*dot) for dot in dots)
+        assert ax.bbox.contains(*box.min) and ax.bbox.contains(*box.max)
 
 
 def test_nothing_to_write_is_nothing_to_draw():

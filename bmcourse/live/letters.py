@@ -1,4 +1,4 @@
-"""Words in an explorer's picture: those that move as outlines, and the signs for what a font does not have.
+"""Words in a picture: those that move as outlines, those beside points, and the signs for what a font does not have.
 
 matplotlib's own words take a millisecond or more each to draw.
 """
@@ -10,8 +10,11 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
-from matplotlib.transforms import IdentityTransform
+from matplotlib.transforms import Bbox, IdentityTransform
 
+from bmcourse import plots
+
+DOT = 6  # half of the room that a point takes, in the pixels that are drawn
 CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "SimHei")
 
 
@@ -47,6 +50,41 @@ def letter(character, weight):
     bar, both = (TextPath((0, 0), words, size=100, prop=font) for words in ("|", f"{character}|"))
     size = len(both.codes) - len(bar.codes)  # of the character: alone, a space has no path
     return Path(both.vertices[:size], both.codes[:size]), both.get_extents().x1 - bar.get_extents().x1
+
+
+def label_points(ax, labelled):
+    """Write a word beside each point, none over another: [(word, (x, y), colour)], at most some fifty of them.
+
+    A line joins each word and its point. Call it when all else is drawn.
+    """
+    ax.figure.draw_without_rendering()  # the axes get their place
+    dots = ax.transData.transform([place for _, place, _ in labelled])
+    taken = [Bbox.from_bounds(x - DOT, y - DOT, 2 * DOT, 2 * DOT) for x, y in dots]
+    for (word, place, color), dot in zip(labelled, dots, strict=True):
+        look = {"color": color, "ha": "center", "va": "center", "textcoords": "offset points"}
+        note = ax.annotate(word, place, (0, 0), **look)
+        for offset in places_around(words_box(note)):
+            note.xyann = offset
+            box = words_box(note)
+            if ax.bbox.contains(*box.min) and ax.bbox.contains(*box.max) and not any(map(box.overlaps, taken)):
+                break
+        taken.append(box)
+        line = np.array([dot, np.clip(dot, box.min, box.max)])  # from the point to the nearest edge of the word
+        ax.plot(*ax.transData.inverted().transform(line).T, color=color, lw=0.8, scalex=False, scaley=False)
+
+
+def words_box(note):
+    """Where the words of an annotation stand, in pixels."""
+    note.update_positions(note.figure.canvas.get_renderer())
+    return note.get_window_extent()
+
+
+def places_around(box):
+    """Offsets in points at which words of this size stand around their point, the nearest first."""
+    width, height = (0.5 * size * 72 / plots.SHARP / plots.INCH for size in box.size)
+    for reach in range(4, 90, 5):
+        for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False):
+            yield (width + reach) * np.cos(angle), (height + reach) * np.sin(angle)
 
 
 @functools.cache
