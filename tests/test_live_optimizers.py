@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from bmcourse.course.notebooks import FOLDER, read
 from bmcourse.live import optimizers
 from bmcourse.live.surfaces import EDGE, SURFACES
 from tests import explorers
@@ -325,3 +326,38 @@ def test_a_question_sets_values_that_its_controls_can_reach(shown, question):
             places = (value - control.min) / control.step
             assert places == pytest.approx(round(places)), name
     assert draw(**{name: control.value for name, control in controls.items()}) == optimizers.Track().draw(**values)
+
+
+# ------------------------------------------------------------------------------------------------- the lesson's answers
+
+ANSWERS = [
+    ("1 the limit", {"lr": 0.12}, {"SGD": "✕ left at step 2"}),
+    ("1 the limit", {"lr": 0.07}, {"Nesterov": "✕ left at step 1"}),
+    ("2 one rate for all", {}, {"Momentum": "0.011", "SGD": "0.15", "Adam": "2.7"}),
+    ("2 one rate for all", {"lr": 0.09}, {"SGD": "0.000090"}),
+    ("2 one rate for all", {"lr": 0.12}, {"Momentum": "0.0034"}),
+    ("2 one rate for all", {"lr": 0.04}, {"Adam": "0.0049"}),
+    ("4 bent valley", {}, {"Momentum": "0.0017", "SGD": "0.22", "Adam": "0.23"}),
+    ("4 bent valley", {"momentum": 0}, {"Momentum": "0.22"}),
+    ("4 bent valley", {"beta1": 0, "beta2": 0.8}, {"Adam": "0.12"}),
+    ("5 ridge", {}, dict.fromkeys(NAMES, "1.0")),
+    ("5 ridge", {"x": -0.9}, {"RMSProp": "under 0.00001", "Nesterov": "0.00015", "Momentum": "0.013", "Adam": "0.66"}),
+    ("5 ridge", {"x": -0.9}, {"SGD": "0.77", "Muon": "0.79", "AdamW": "0.89"}),
+    ("6 noise", {}, {"SGD": "0.033", "Adam": "0.20", "Momentum": "✕ left at step 45"}),
+    ("6 noise", {"momentum": 0.99}, {"Momentum": "✕ left at step 6"}),
+    ("6 noise", {"lr": 0.006}, {"Momentum": "0.085"}),
+    ("7 plateau", {}, {"SGD": "0.99", "Adam": "0.034"}),
+    ("7 plateau", {"step": 7}, {"RMSProp": "under 0.00001"}),
+]
+
+
+@pytest.mark.parametrize(("question", "moved", "said"), ANSWERS)
+def test_the_answers_of_the_lesson_are_what_the_race_shows(track, question, moved, said):
+    lesson = read(FOLDER / "05_optimizers.ipynb")
+    [text] = [cell.source for cell in lesson.cells if cell.source.startswith("## The race")]
+    answer = text.split(f"<summary>Answer {question[0]}: ")[1].split("</details>")[0]
+    track.draw(**optimizers.QUESTIONS[question] | moved)
+    written = table(track)
+    for name, words in said.items():
+        assert written[name] == words
+        assert re.search(rf"\b{words.removeprefix('under ').removeprefix('✕ left at ')}\b", answer) or "left" in words
