@@ -113,3 +113,11 @@ def test_every_control_changes_the_picture_and_goes_to_its_ends(case, monkeypatc
     explorers.assert_all_controls_go_to_their_ends_together(draw, controls)
     explorers.assert_labels_are_words_and_the_alt_text_a_sentence(alt, controls)
     assert not re.search(r"\d", alt)
+
+
+def test_it_begins_with_a_caption_of_training_and_images_of_both_kinds(case, desk, monkeypatch):
+    _, _, controls = explorers.taken(monkeypatch, explorer, lambda: live.paint(*case))
+    start = {name: control.value for name, control in controls.items()}
+    assert (start["digit"], start["thickness"], start["slant"]) not in HELD_OUT  # a prediction asks about those
+    desk.draw(**start)
+    assert 4 <= desk.right.all(dim=1).sum() <= 12

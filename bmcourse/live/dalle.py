@@ -38,13 +38,13 @@ def paint(model, judge, digits):
         below=desk.slow,
         digit=widgets.Dropdown(
             options=[(word, n) for n, word in enumerate(DIGITS)],
-            value=7,
+            value=8,
             description="digit",
             layout={"width": "200px", "margin": SPACED},
         ),
-        thickness=choice("thickness", THICKNESSES, 2, look),
-        slant=choice("slant", SLANTS, 0, look),
-        guidance=widgets.FloatSlider(3, min=0, max=8, step=0.5, description="guidance"),
+        thickness=choice("thickness", THICKNESSES, 0, look),
+        slant=choice("slant", SLANTS, 2, look),
+        guidance=widgets.FloatSlider(1, min=0, max=8, step=0.5, description="guidance"),
         luck=widgets.IntSlider(0, min=0, max=20, description="luck (seed)"),
     )
 
