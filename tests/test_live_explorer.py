@@ -1,6 +1,8 @@
 """Explorers: what moves is drawn anew, the rest stays where it is, and no error is swallowed."""
 
 import io
+import threading
+import time
 
 import ipywidgets as widgets
 import numpy as np
@@ -116,6 +118,27 @@ def test_an_error_is_shown_and_raised_and_the_picture_stays(show):
     assert problem.value == "ZeroDivisionError: this picture cannot be drawn. Move a control back."
     height.value = 0.3
     assert picture.value == Dial().draw(0.3) and problem.value == ""
+
+
+def test_moves_that_come_in_two_threads_are_drawn_one_after_the_other(show):
+    """JupyterLab has two controls that move at once, as Play and its slider do, answered in two threads."""
+    at_work, most = [], []
+
+    def draw(one, two):
+        at_work.append(1)
+        most.append(len(at_work))
+        time.sleep(0.05)
+        at_work.pop()
+        return Dial().draw((one + two) / 2)
+
+    controls = {"one": widgets.FloatSlider(0, max=1), "two": widgets.FloatSlider(0, max=1)}
+    *_, picture, _ = show(draw, **controls)
+    threads = [threading.Thread(target=setattr, args=(control, "value", 1.0)) for control in controls.values()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1 and picture.value == Dial().draw(1.0)
 
 
 def test_a_first_picture_that_cannot_be_drawn_is_an_error_at_once():

@@ -1,6 +1,7 @@
 """An explorer: controls over a picture that is drawn anew at every move, and a static picture in the saved notebook."""
 
 import io
+import threading
 import zlib
 
 import ipywidgets as widgets
@@ -54,18 +55,20 @@ def explore(draw, alt, write=None, presets=None, acts=None, below=None, **contro
     The saved notebook keeps the first picture, with `alt`, one sentence, as its text. An error in `draw` is shown under
     the picture, which stays as it was, and raised, so that no test misses it.
     """
+    one_at_a_time = threading.RLock()  # JupyterLab has two controls that move at once answered by two threads
 
     def values():
         return {name: control.value for name, control in controls.items()}
 
     def redraw(_=None, act=lambda **values: None):
-        try:
-            act(**values())
-            picture.value = draw(**values())
-            words.value = write(**values()) if write else ""
-        except Exception as error:
-            words.value = f"{type(error).__name__}: this picture cannot be drawn. Move a control back."
-            raise
+        with one_at_a_time:
+            try:
+                act(**values())
+                picture.value = draw(**values())
+                words.value = write(**values()) if write else ""
+            except Exception as error:
+                words.value = f"{type(error).__name__}: this picture cannot be drawn. Move a control back."
+                raise
 
     def press(preset):
         for name, value in preset.items():
