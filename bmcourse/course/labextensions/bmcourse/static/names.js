@@ -1,5 +1,6 @@
 // What JupyterLab and ipywidgets leave without a name gets one here, for those who hear a page and do not see it:
-// pictures their alt text, controls their labels. And the arrow keys stay with the control that has the focus.
+// pictures their alt text, controls their labels. The arrow keys stay with the control that has the focus, and the
+// words of controls are as large as those of the pictures.
 (() => {
   const GROUPS = '.widget-radio, .widget-toggle-buttons'
   const CONTROLS = '[role=slider], select, input, textarea, .widget-readout'
@@ -46,6 +47,10 @@
       group.setAttribute('aria-label', group.querySelector('.widget-label')?.textContent ?? '')
       group.setAttribute('data-lm-suppress-shortcuts', '')
     }
+    for (const button of widget.querySelectorAll('.widget-play button')) {
+      const sign = button.querySelector('i')?.className.match(/fa-(play|pause|stop|retweet)/)?.[1]
+      button.setAttribute('aria-label', { pause: 'Pause', stop: 'Stop', retweet: 'Repeat' }[sign] ?? 'Play')
+    }
     for (const button of widget.querySelectorAll('.widget-toggle-button')) {
       button.setAttribute('aria-pressed', button.classList.contains('mod-active'))
     }
@@ -63,7 +68,10 @@
     event.preventDefault()
   }
 
+  const STYLE = '.bmcourse { --jp-widgets-font-size: 15px }' // ipywidgets' own 13 cannot be read from the last row
+
   const watch = () => {
+    document.head.append(Object.assign(document.createElement('style'), { textContent: STYLE }))
     let due = 0
     const later = () => { due ||= setTimeout(() => { due = 0; name(document) }, 100) }
     new MutationObserver(later).observe(document.body, {
