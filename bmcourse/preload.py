@@ -5,26 +5,35 @@ A notebook does so while the student reads. A process forked afterwards has it; 
 
 import contextlib
 import importlib
+import sys
 import threading
 
-_thread = None
+LATE = "torch._dynamo"
+DELAY = 5  # seconds of reading: the cells that a student, or a Run All, runs at once are not slowed
+loading = threading.Lock()  # a fork amid another thread's import would leave the child the import's locks
+_timer = None
 
 
 def start():
-    """Begin to load in the background; a second call does nothing."""
-    global _thread
-    if _thread is None:
-        _thread = threading.Thread(target=_load, name="preload", daemon=True)
-        _thread.start()
+    """Begin to load in the background, in a while; a second call does nothing."""
+    global _timer
+    if _timer is None:
+        _timer = threading.Timer(DELAY, _load)
+        _timer.daemon = True
+        _timer.start()
 
 
-def wait():
-    """Return when all is loaded; load it now if nobody began. A fork amid an import would leave the child its locks."""
-    if _thread is not None:
-        _thread.join()
-    _load()
+def now():
+    """Load it now, where nobody reads meanwhile; a notebook that has begun, or will in a while, is left to that."""
+    if _timer is None:
+        _load()
+
+
+def done():
+    """Whether all is loaded, by this module or by an optimizer."""
+    return LATE in sys.modules
 
 
 def _load():
-    with contextlib.suppress(Exception):  # what cannot be loaded is told by whoever needs it
-        importlib.import_module("torch._dynamo")
+    with loading, contextlib.suppress(Exception):  # what cannot be loaded is told by whoever needs it
+        importlib.import_module(LATE)

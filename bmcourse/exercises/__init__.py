@@ -9,7 +9,7 @@ __all__ = ["begin_again", "check", "hint", "predict", "reveal"]
 
 
 def _preload_in_a_notebook():
-    """Load what a check needs once the first cell is done, whose own imports would cross those of another thread."""
+    """Load what an optimizer needs after the first cell, whose own imports would cross those of another thread."""
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     if hasattr(shell, "kernel"):

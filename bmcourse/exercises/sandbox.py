@@ -63,7 +63,7 @@ def call(function, *arguments, seconds=10.0, fork=None):
     context = multiprocessing.get_context("fork" if (_can_fork() if fork is None else fork) else "spawn")
     forked = context.get_start_method() == "fork"
     if forked:
-        preload.wait()
+        preload.now()
     try:
         job = (function, arguments) if forked else _pickled(function, arguments)
     except Exception as error:  # a student's object may fail to be pickled in any way
@@ -72,7 +72,8 @@ def call(function, *arguments, seconds=10.0, fork=None):
     child = context.Process(target=_serve, args=(job, sender))
     ended = None
     try:
-        with warnings.catch_warnings():  # Python 3.12 warns of any fork beside threads; the child uses none of them
+        with preload.loading, warnings.catch_warnings():
+            # Python 3.12 warns of any fork beside threads; the child uses none of them.
             warnings.simplefilter("ignore", DeprecationWarning)
             child.start()
         sender.close()
@@ -158,12 +159,13 @@ class Clock:
         self.since = self.looked = time.monotonic()
 
     def begin(self, seconds):
-        """From now on it may compute `seconds`, and as long again as it has computed to get ready, twice.
+        """From now on it may compute `seconds`, and what its first optimizer needs where that loads half of torch.
 
-        A fresh Python was busy loading torch: at its first optimizer it will load as much once more.
+        A fork has this loaded where the notebook has; a fresh Python needs about twice what it took to get ready.
         """
         self.computed = _computed(self.pid)
-        self.seconds, self.allowed, self.since = seconds, seconds + 2 * self.computed, time.monotonic()
+        first = 0 if preload.done() else seconds
+        self.seconds, self.allowed, self.since = seconds, seconds + first + 2 * self.computed, time.monotonic()
 
     def ran_out(self):
         """The `how` and the `value` of a call whose time is over; None while it has some left."""
