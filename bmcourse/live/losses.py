@@ -174,7 +174,7 @@ def slider(description, value, low, high, step, width="330px"):
 
 def buttons(description, options):
     """One button for each option, one of them pressed."""
-    look = {"layout": {"display": "flex", "width": "max-content"}, "style": {"button_width": "60px"}}
+    look = {"layout": {"display": "flex", "width": "max-content"}, "style": {"button_width": "72px"}}
     return widgets.ToggleButtons(options=options, description=f"{description}\u00a0", **look)  # a space before them
 
 
