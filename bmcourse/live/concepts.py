@@ -37,7 +37,9 @@ SQUEEZED = 2011  # one year before it is as wide as an eighth of a year after it
 def timeline():
     """Choose what is drawn against the year of 78 published models, and one model to read about."""
     models = data.published_models()
-    picture, names = TimelinePicture(models), [model.name for model in models]
+    picture, count = TimelinePicture(models), len(models)
+    # Beside the slider a long name would be cut: it stands in the picture.
+    places = [(f"{place} of {count}", model.name) for place, model in enumerate(models, 1)]
     for y in FIGURES:
         picture.draw(y, "GPT-3")  # the first of each is slow: here, and not when the menu is moved
     explore(
@@ -46,9 +48,7 @@ def timeline():
         "models as blue circles, image models as green squares, multimodal ones as red triangles, closed ones hollow.",
         write=lambda y, model: description(models, y, model),
         y=widgets.Dropdown(options=list(FIGURES), description="upwards", layout={"width": "230px"}),
-        model=widgets.SelectionSlider(  # its name is in the picture: beside the slider a long one would be cut
-            options=names, value="GPT-3", description="model", readout=False, layout={"width": "480px"}
-        ),
+        model=widgets.SelectionSlider(options=places, value="GPT-3", description="model", layout={"width": "480px"}),
     )
 
 
@@ -57,8 +57,8 @@ class TimelinePicture:
 
     def __init__(self, models):
         self.models, self.places = models, dict(zip([m.name for m in models], spread_years(models), strict=True))
-        fig, self.ax = plots.figure(9, 4.6)
-        self.ax.set_position([0.075, 0.11, 0.915, 0.8])
+        fig, self.ax = plots.figure(9, 4.3)
+        self.ax.set_position([0.075, 0.12, 0.915, 0.785])
         self.ax.set(yscale="log", xlabel="year (narrower before 2011; models of one year side by side)")
         self.ax.set_xscale("function", functions=(squeeze, stretch))
         self.ax.set(xlim=(1996, 2027), xticks=[1998, *range(2012, 2027, 2)])
@@ -307,8 +307,8 @@ class LedgerPicture:
     def __init__(self, machine):
         self.devices = {**DEVICES, f"this machine, {size(machine)}": machine}
         self.rows = [*PARTS, "total", *self.devices]
-        fig, ax = plots.figure(9, 4.1)
-        ax.set_position([0.205, 0.08, 0.67, 0.91])
+        fig, ax = plots.figure(9, 3.6)
+        ax.set_position([0.205, 0.09, 0.67, 0.9])
         ax.set(xlim=(0, 1), ylim=(len(self.rows) - 0.4, -0.6))
         ax.set_xticks(SHARES, [""] * len(SHARES))
         ax.set_yticks(range(len(self.rows) - 1), self.rows[:-1], size=12)

@@ -248,7 +248,8 @@ class BillPicture:
         least = least_chips(parameters, CHIPS[chip])
         self.small.set(x=0.5, width=least - 0.5)
         self.words.set_visible(least > 12)
-        return self.stage.frame([self.small, self.words, *self.lines.values(), self.here, self.days])
+        lines = sorted(self.lines.values(), key=lambda line: line.get_lw())  # the chosen one lies on top
+        return self.stage.frame([self.small, self.words, *lines, self.here, self.days])
 
 
 def duration(days):
