@@ -38,8 +38,8 @@ LOOK = """
 .VIEW .columns { display: grid; grid-auto-flow: column; grid-auto-columns: CELLpx; align-items: end }
 .VIEW .chart span { max-width: 84px; overflow-x: clip; text-overflow: ellipsis; white-space: pre;
     text-align: right; padding: 0 4px }
-.VIEW .columns span { max-width: none; max-height: 84px; overflow: visible clip; padding: 4px 0; writing-mode: vertical-rl;
-    text-orientation: sideways; transform: rotate(180deg); text-align: left }
+.VIEW .columns span { max-width: none; max-height: 84px; overflow: visible clip; padding: 4px 0;
+    writing-mode: vertical-rl; text-orientation: sideways; transform: rotate(180deg); text-align: left }
 .VIEW .map { width: SIZEpx; background-size: 100% 100%; image-rendering: pixelated; box-shadow: 0 0 0 1px GREY }
 .VIEW .q { cursor: pointer }
 .VIEW .heads { display: grid; gap: 6px; align-items: center; justify-items: center; font-size: 14px }
@@ -82,7 +82,10 @@ def attention(weights, tokens, layer=0, head=0):
 def choice(description, count, value):
     """One button for each number from 0."""
     options = [(str(number), number) for number in range(count)]
-    look = {"style": {"button_width": "44px", "description_width": "48px"}, "layout": {"display": "flex", "margin": "2px 24px 2px 2px"}}
+    look = {
+        "style": {"button_width": "44px", "description_width": "48px"},
+        "layout": {"display": "flex", "margin": "2px 24px 2px 2px"},
+    }
     return widgets.ToggleButtons(options=options, value=value, description=description, **look)
 
 
