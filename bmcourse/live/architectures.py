@@ -164,7 +164,7 @@ CHANNELS = (64, 128, 256, 384, 512, 768, 1024, 1600, 2048, 4096, 8192, 12288)  #
 HEADS = (1, 2, 4, 8, 16, 32, 64)
 VOCABULARIES = (256, 1024, 4096, 16384, 50257, 131072)
 CONTEXTS = (16, 64, 256, 1024, 4096, 16384, 131072)
-WIDE = {"layout": {"width": "350px"}, "style": {"description_width": "76px"}}
+WIDE = {"layout": {"width": "350px"}, "style": {"description_width": "88px"}}
 PARTS = {
     "token embedding": plots.GREEN,
     "position embedding": plots.GREEN,

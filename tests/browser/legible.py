@@ -17,8 +17,10 @@ MEASURE = """bars => {
                 say(`a track of ${slider.offsetWidth} pixels`, slider.closest('.widget-inline-hbox'))
     }
     for (const picture of document.querySelectorAll('.jp-OutputArea-output img')) {
-        if (picture.alt.length < 20) say('no alt text', picture)
-        if (picture.closest('.bmcourse') && picture.clientWidth > 1.1 * picture.naturalWidth) say('blurred', picture)
+        if (['', 'Image'].includes(picture.alt)) say('no alt text', picture)  // JupyterLab's word for none is Image
+        const smooth = getComputedStyle(picture).imageRendering !== 'pixelated'
+        if (smooth && picture.closest('.bmcourse') && picture.clientWidth > 1.1 * picture.naturalWidth)
+            say('blurred', picture)
     }
     return found
 }"""
