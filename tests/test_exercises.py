@@ -218,6 +218,85 @@ def test_judging_leaves_the_random_state_and_the_grad_mode():
     assert torch.equal(state, torch.get_rng_state())
 
 
+EVIL = {
+    "a BaseException of its own": (
+        "pass\n    class Odd(BaseException): pass\n    raise Odd('no')",
+        "Your code raised an error in",
+    ),
+    "an exception that cannot say what it is": (
+        "pass\n    class Odd(Exception):\n        def __str__(self): raise ValueError\n    raise Odd",
+        "Your code raised an error in",
+    ),
+    "a repr that raises": (
+        "pass\n    class Odd:\n        def __repr__(self): raise ValueError\n    return Odd()",
+        "The result is of the type Odd",
+    ),
+    "equal to everything": (
+        "pass\n    class Odd:\n        def __eq__(self, other): return True\n    return Odd()",
+        "The result is of the type Odd",
+    ),
+    "a tensor that equals everything": (
+        "pass\n    class Odd(torch.Tensor):\n        def __torch_function__(*_, **__): return torch.zeros(())\n"
+        "    return torch.ones(()).as_subclass(Odd)",
+        "The result is wrong",
+    ),
+    "a number that equals everything": (
+        "pass\n    class Odd(float):\n        def __eq__(self, other): return True\n    return Odd(3)",
+        "The result is a number, but a tensor was expected.",
+    ),
+    "a class that lies": (
+        "pass\n    class Odd:\n        __class__ = torch.Tensor\n    return Odd()",
+        "The result is of the type Odd",
+    ),
+    "a tensor without values": ("return torch.empty((), device='meta')", "The result cannot be compared"),
+    "a sparse tensor": ("return torch.zeros(3).to_sparse()", "The result has the shape (3,), but () was expected."),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), EVIL.values(), ids=EVIL)
+def test_an_odd_answer_gets_the_blame_and_not_the_exercise(source, message):
+    verdict = sandboxed(MSE, answer(source))
+    assert (verdict.mark, verdict.message[: len(message)]) == ("✗", message)
+
+
+@pytest.mark.parametrize(
+    "right",
+    ["random.random() < 0.5", "np.random.rand() < 0.42", "calls.append(1) or len(calls) < 3"],
+    ids=["random", "numpy", "what an earlier call left"],
+)
+def test_an_answer_that_is_right_now_and_then_does_not_pass(right):
+    source = f"""import random
+    calls = mse.__dict__.setdefault("calls", [])
+    right = {right}
+    return ((prediction - target) ** 2).mean() + (0 if right else 1)"""
+    verdict = sandboxed(MSE, answer(source))
+    assert (verdict.mark, verdict.message[:19]) == ("✗", "Not the same twice:")
+
+
+def test_a_part_that_is_still_to_be_written_is_told():
+    source = """if prediction.requires_grad:
+        raise NotImplementedError
+    return ((prediction - target) ** 2).mean()"""
+    verdict = assess(MSE, answer(source))
+    assert verdict.mark == "✗" and verdict.message.startswith("One part is still to be written: line 3")
+
+
+def test_arguments_by_keyword_only_are_told():
+    verdict = assess(MSE, answer("def mse(*, prediction, target):\n    return ((prediction - target) ** 2).mean()"))
+    assert verdict.message == (
+        "Wrong arguments. Expected mse(prediction, target), what came is mse(*, prediction, target)."
+    )
+
+
+def test_a_default_type_set_in_the_notebook_changes_no_verdict():
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert assess(MSE, mse).mark == PASSED
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_html_escapes_and_colours_only_its_edge():
     html = assess(MSE, answer("return '<b>' * 3")).html()
     assert "&lt;b&gt;" in html and "✗ mse" in html and "background" not in html and "<script" not in html

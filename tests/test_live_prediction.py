@@ -76,7 +76,8 @@ def test_an_answer_waits_for_the_choice_and_then_shows_everything(shown, capsys)
     assert noise.chosen == "fall" and noise._radio.disabled
     picture, text = box.children[0].children
     assert (
-        bytes(picture.children[0].value).startswith(b"\x89PNG") and "A line that &lt;rises&gt;." in picture.children[1].value
+        bytes(picture.children[0].value).startswith(b"\x89PNG")
+        and "A line that &lt;rises&gt;." in picture.children[1].value
     )
     assert "by 3 nats" in text.value and "You predicted: fall. The run says: rise." in text.value
 

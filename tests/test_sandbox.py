@@ -48,7 +48,8 @@ def no_child_left():
         ("os._exit(0)", "Your code ended the whole Python process. Leave out exit() and os._exit(): use `return`."),
         ("os._exit(3)", "Your code ended the whole Python process."),
         ("os.kill(os.getpid(), 11)", "Your code crashed the Python process (signal 11)."),
-        ("os.kill(os.getppid(), 9)", "Your code crashed the Python process (signal 9)."),
+        # The answer may come before the end that its own deed brings it.
+        ("os.kill(os.getppid(), 9)", ("Your code crashed the Python process (signal 9).", "The result is None")),
         ("os.kill(0, 15)", "Your code crashed the Python process (signal 15)."),
         ("os.closerange(3, 200); time.sleep(100)", GARBLED),
         ("input('?')", "Your code raised an error in line 2"),

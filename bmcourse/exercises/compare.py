@@ -18,27 +18,43 @@ def difference(got, expected, tolerance):
     return _difference(got, expected, tolerance, "the result")
 
 
+def comparable(expected):
+    """Whether `expected` is a result that can be compared."""
+    return _kind(expected) != ""
+
+
 def unchanged(after, before):
     """Whether an input is what it was; models, optimizers and other objects count as unchanged."""
     try:
-        return not difference(after, before, 0.0)
+        return not difference(snapshot(after), before, 0.0)
     except TypeError:
         return True
 
 
 def snapshot(value):
-    """A copy of a result that later steps cannot change; a tensor keeps `requires_grad`."""
+    """A copy of a result that later steps cannot change; a tensor keeps `requires_grad`.
+
+    What was made of a class derived from int, str, list, torch.Tensor and so on is copied as the plain thing it is: it
+    compares with others as that, and not by methods of its own.
+    """
     import numpy as np
     import torch
 
-    if isinstance(value, torch.Tensor):
-        return value.detach().clone().requires_grad_(value.requires_grad)
-    if isinstance(value, np.ndarray):
-        return value.copy()
-    if isinstance(value, (list, tuple)):
-        return tuple(snapshot(item) for item in value)
-    if isinstance(value, dict):
-        return {key: snapshot(item) for key, item in value.items()}
+    kind = type(value)
+    if issubclass(kind, torch.Tensor):
+        with torch._C.DisableTorchFunctionSubclass():
+            dense = value.detach() if value.layout is torch.strided else value.detach().to_dense()
+            return dense.as_subclass(torch.Tensor).clone().requires_grad_(value.requires_grad)
+    if issubclass(kind, np.ndarray):
+        return np.array(value, subok=False)
+    if issubclass(kind, (list, tuple)):
+        base = list if issubclass(kind, list) else tuple
+        return tuple(snapshot(item) for item in base.__iter__(value))
+    if issubclass(kind, dict):
+        return {key: snapshot(item) for key, item in dict.items(value)}
+    for base in (str, int, float, complex):
+        if issubclass(kind, base) and kind not in (base, bool) and not issubclass(kind, np.generic):
+            return base.__str__(value) if base is str else base.__add__(value, base())
     return value
 
 
@@ -76,7 +92,7 @@ def _kind(value):
         "a list or tuple": (list, tuple),
         "a dict": dict,
     }
-    return next((name for name, types in kinds.items() if isinstance(value, types)), "")
+    return next((name for name, types in kinds.items() if issubclass(type(value), types)), "")  # it may lie of itself
 
 
 def _one_number(value):
@@ -178,7 +194,10 @@ def short(value):
         return f"{value:.6g}"
     if callable(value):  # a model, a function, a class
         return getattr(value, "__name__", type(value).__name__)
-    return clipped(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)), 200)
+    try:
+        return clipped(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)), 200)
+    except Exception:  # an object of the student's own may fail to be written
+        return type(value).__name__
 
 
 def clipped(text, length):
@@ -188,6 +207,8 @@ def clipped(text, length):
 
 def _short_tensor(tensor, name):
     """Small ones with their nesting, big ones as shape and first numbers."""
+    if getattr(tensor, "is_meta", False):
+        return f"tensor of shape {tuple(tensor.shape)} without values"
     size = tensor.numel() if name == "tensor" else tensor.size
     if size <= SHOWN:
         return f"{name}({_nested(tensor.tolist())})"

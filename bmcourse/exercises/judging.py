@@ -1,12 +1,15 @@
 """Judge one answer: run it on every case, compare with what is right, and find the sentence that helps."""
 
+import contextlib
 import html
 import inspect
+import io
+import random
 import traceback
 from dataclasses import asdict, dataclass
 
 from bmcourse.exercises import sandbox
-from bmcourse.exercises.compare import clipped, difference, short, snapshot, unchanged
+from bmcourse.exercises.compare import clipped, comparable, difference, short, snapshot, unchanged
 
 PASSED, FAILED, OPEN = "✓", "✗", "○"
 
@@ -89,23 +92,54 @@ def _assess_to_dict(exercise, answer):
 
 
 def assess(exercise, answer):
-    """The verdict on `answer`, judged in this process; the random state and grad mode are left as they were."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+    """The verdict on `answer`, judged in this process; random states, grad mode and default type stay as they were."""
+    with _same_surroundings():
         outcomes = list(_outcomes(exercise, answer))
-        if any(outcome.raised and outcome.raised.untouched for outcome in outcomes):
+        unwritten = [outcome.raised for outcome in outcomes if outcome.raised and outcome.raised.unwritten]
+        if len(unwritten) == len(outcomes):
             message = "not attempted yet. Replace `raise NotImplementedError` with your answer and run this again."
             return Verdict(OPEN, exercise.name, message)
         expected = _expected(exercise)
         faults = [_fault(exercise, answer, *pair) for pair in zip(outcomes, expected, strict=True)]
         if not any(faults):
-            count = f"on all {len(outcomes)} inputs" if len(outcomes) > 1 else "on the one input"
-            return Verdict(PASSED, exercise.name, f"right {count}.")
+            return _passed_twice(exercise, answer, outcomes)
         known = next((wrong.message for wrong in exercise.wrong if _alike(exercise, outcomes, wrong.answer)), None)
         first = next(index for index, fault in enumerate(faults) if fault)
         rows = _rows(exercise, first, outcomes[first], expected[first])
         return Verdict(FAILED, exercise.name, known or faults[first][0].upper() + faults[first][1:], rows)
+
+
+@contextlib.contextmanager
+def _same_surroundings():
+    """Whatever a notebook has set, answers are judged with gradients and in float32; afterwards all is as it was."""
+    import numpy as np
+    import torch
+
+    states, dtype = (random.getstate(), np.random.get_state()), torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def _passed_twice(exercise, answer, outcomes):
+    """The verdict on an answer that was right once: it must do the same again, whatever random and numpy.random do."""
+    with contextlib.redirect_stdout(io.StringIO()):  # what it prints was shown the first time
+        again = list(_outcomes(exercise, answer, luck=2))
+    for index, (one, other) in enumerate(zip(outcomes, again, strict=True)):
+        if not _same(one, other, exercise.tolerance):
+            message = (
+                "not the same twice: called again with the same input, your code gave something else. Draw random "
+                "numbers from torch or from the generator you are given, and keep nothing from one call to the next."
+            )
+            rows = _rows(exercise, index, other, one.value)
+            return Verdict(FAILED, exercise.name, f"{message[0].upper()}{message[1:]}", rows)
+    count = f"on all {len(outcomes)} inputs" if len(outcomes) > 1 else "on the one input"
+    return Verdict(PASSED, exercise.name, f"right {count}.")
 
 
 class Mistake(Exception):
@@ -118,7 +152,7 @@ class Raised:
 
     text: str
     line: str = ""
-    untouched: bool = False
+    unwritten: bool = False
     arguments: bool = False
     memory: bool = False
     mistake: bool = False
@@ -133,11 +167,17 @@ class Outcome:
     changed: tuple = ()
 
 
-def _seed(number):
-    """What torch.manual_seed does on the CPU; that one takes a hundred times as long: it keeps a stack trace."""
+def _seed(number, luck=1):
+    """What torch.manual_seed does on the CPU; that one takes a hundred times as long: it keeps a stack trace.
+
+    `luck` seeds what no exercise draws from: Python's and numpy's own generators.
+    """
+    import numpy as np
     import torch
 
     torch.default_generator.manual_seed(number)
+    random.seed(luck)
+    np.random.seed(luck)
 
 
 def _fresh_cases(exercise):
@@ -145,16 +185,19 @@ def _fresh_cases(exercise):
     return list(exercise.cases())
 
 
-def _outcomes(exercise, answer):
+def _outcomes(exercise, answer, luck=1):
     """What `answer` does with one case after the other, each time from the same random state."""
     for case, untouched in zip(_fresh_cases(exercise), _fresh_cases(exercise), strict=True):
-        _seed(1)
-        try:
-            value = exercise.run(answer, *case) if exercise.run else answer(*case)
-            changed = _changed(exercise, case, untouched) if exercise.inputs_unchanged else ()
-            yield Outcome(snapshot(value), changed=changed)
-        except (Exception, SystemExit) as error:
-            yield Outcome(raised=_raised(error, answer))
+        _seed(1, luck)
+        yield _outcome(exercise, answer, case, untouched)
+
+
+def _outcome(exercise, answer, case, untouched):
+    try:
+        value = snapshot(exercise.run(answer, *case) if exercise.run else answer(*case))
+        return Outcome(value, changed=_changed(exercise, case, untouched) if exercise.inputs_unchanged else ())
+    except BaseException as error:  # an answer may raise anything
+        return Outcome(raised=_raised(error, answer))
 
 
 def _expected(exercise):
@@ -178,11 +221,14 @@ def _changed(exercise, case, untouched):
 
 def _alike(exercise, outcomes, wrong):
     """Whether a catalogued wrong answer behaves as the student's does on every case; most differ on the first."""
-    return all(
-        ours.changed == theirs.changed
-        and (ours.raised and ours.raised.text) == (theirs.raised and theirs.raised.text)
-        and _equal(ours.value, theirs.value, exercise.tolerance)
-        for ours, theirs in zip(outcomes, _outcomes(exercise, wrong), strict=True)
+    return all(_same(*pair, exercise.tolerance) for pair in zip(outcomes, _outcomes(exercise, wrong), strict=True))
+
+
+def _same(one, other, tolerance):
+    return (
+        one.changed == other.changed
+        and (one.raised and one.raised.text) == (other.raised and other.raised.text)
+        and _equal(one.value, other.value, tolerance)
     )
 
 
@@ -190,15 +236,20 @@ def _equal(one, other, tolerance):
     """Equal seen from either side, so that a lost gradient counts."""
     try:
         return not difference(one, other, tolerance) and not difference(other, one, tolerance)
-    except TypeError:  # results of a type that cannot be compared, such as a model or a function
-        return type(one) is type(other)
+    except Exception:  # of what cannot be compared, models and functions are alike, tensors without values are not
+        return type(one) is type(other) and not comparable(one)
 
 
 def _fault(exercise, answer, outcome, expected):
     """What is wrong with one outcome, as a sentence; "" where nothing is."""
     if outcome.raised:
         return _fault_of_error(exercise, answer, outcome.raised)
-    sentence = difference(outcome.value, expected, exercise.tolerance)
+    try:
+        sentence = difference(outcome.value, expected, exercise.tolerance)
+    except Exception as error:  # of tensors without values, sparse ones, and whatever else there is
+        if not comparable(expected):
+            raise
+        return f"the result cannot be compared with what was expected ({type(error).__name__})."
     if not sentence and outcome.changed:
         return (
             f"the result is right, but your code changed its input {' and '.join(outcome.changed)} in place. "
@@ -212,6 +263,8 @@ def _fault_of_error(exercise, answer, raised):
         return raised.text
     if raised.memory:
         return f"your code asked for more memory than a check allows ({sandbox.MEMORY / 2**30:g} GB)."
+    if raised.unwritten:
+        return f"one part is still to be written: {raised.line or 'raise NotImplementedError'}"
     if raised.arguments and _parameters(answer) != _parameters(exercise.reference):
         wanted, came = _parameters(exercise.reference), _parameters(answer)
         return f"wrong arguments. Expected {exercise.name}({wanted}), what came is {exercise.name}({came})."
@@ -249,10 +302,14 @@ def _input_names(exercise, case):
 
 
 def _parameters(function):
+    """The parameters of a function as they are written, without types and defaults."""
     try:
-        return ", ".join(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # built-in functions have none
         return "?"
+    empty = inspect.Parameter.empty
+    plain = inspect.Signature([parameter.replace(annotation=empty, default=empty) for parameter in parameters])
+    return str(plain)[1:-1]
 
 
 def _raised(error, answer):
@@ -262,11 +319,13 @@ def _raised(error, answer):
     line = f"line {frames[-1].lineno}: {frames[-1].line}".rstrip(": ") if frames else ""
     if isinstance(error, Mistake):
         return Raised(str(error), mistake=True)
-    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    text = type(error).__name__
+    with contextlib.suppress(Exception):  # an exception of the student's own may fail to say what it is
+        text = f"{text}: {error}".removesuffix(": ")
     return Raised(
         clipped(text, 300),
         line,
-        untouched=type(error) is NotImplementedError and not error.args,
+        unwritten=type(error) is NotImplementedError and not error.args,
         arguments=isinstance(error, TypeError) and not frames,
         memory=isinstance(error, MemoryError) or "can't allocate memory" in text,
     )
