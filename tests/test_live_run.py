@@ -237,6 +237,17 @@ def test_after_a_divergence_the_rate_advised_is_the_last_at_which_the_loss_fell(
     assert said.endswith("a new run with lr=0.003.\n")
 
 
+def test_a_rate_that_was_lowered_too_late_is_not_blamed(capsys):
+    run = live.Run(steps=100, lr=3e-3, lr_range=(1e-5, 10))
+    optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters())
+    for step in run:
+        if step in (50, 53):
+            run.lr = 10.0 if step == 50 else 5e-3
+        run.steer(optimizer)
+        run.log(train=4 - step / 50 if step <= 50 else 1e6)
+    assert "Most likely the learning rate, 10, is too large: train last fell at 0.003." in capsys.readouterr().out
+
+
 def test_nan_in_the_first_step_is_not_blamed_on_the_learning_rate(capsys):
     assert logged([math.nan, 1.0]).ended == "diverged"
     assert capsys.readouterr().out == (

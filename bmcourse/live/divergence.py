@@ -13,17 +13,19 @@ class Watch:
 
     def __init__(self):
         self.loss, self.first_values, self.high = None, [], 0
-        self.lowest, self.lr_before, self.lr_that_worked = math.inf, None, None
+        self.lowest, self.lr_before, self.lr_that_worked, self.largest = math.inf, None, None, 0.0
 
     def see(self, name, step, value, lr):
         """A sentence if the run makes no sense from here on, else ""; `lr` is the learning rate of this step."""
         self.loss = self.loss or name
+        if name == self.loss and value < self.lowest:
+            self.lr_that_worked, self.lowest = self.lr_before, value  # this value is what the step before led to
+            self.largest = 0.0
+        self.largest = max(self.largest, lr)  # since then: a rate that was lowered too late is not to blame
         if not math.isfinite(value):
-            return self._not_finite(name, step, value, lr)
+            return self._not_finite(name, step, value)
         if name != self.loss:
             return ""
-        if value < self.lowest:
-            self.lr_that_worked, self.lowest = self.lr_before, value  # this value is what the step before led to
         self.lr_before = lr
         if len(self.first_values) < 10:
             self.first_values.append(abs(value))
@@ -32,18 +34,19 @@ class Watch:
         if self.high < IN_A_ROW:
             return ""
         self.high = 0
-        return f"{name} exploded: it was {value:.2g} at step {step}. {self._too_large(lr)}"
+        return f"{name} exploded: it was {value:.2g} at step {step}. {self._too_large()}"
 
-    def _not_finite(self, name, step, value, lr):
+    def _not_finite(self, name, step, value):
         what = "NaN" if math.isnan(value) else "infinite"
         if step <= 1:
             return (
                 f"{name} was {what} at step {step}, before the model had learned anything. "
                 "Look for NaN or infinity in the data, a division by zero, or the logarithm of zero."
             )
-        return f"{name} became {what} at step {step}. {self._too_large(lr)}"
+        return f"{name} became {what} at step {step}. {self._too_large()}"
 
-    def _too_large(self, lr):
+    def _too_large(self):
+        lr = self.largest
         if self.lr_that_worked is None:
             advice, better = f"{self.loss} never fell", lr / 100
         elif self.lr_that_worked >= lr:
