@@ -7,7 +7,7 @@ OUTPUT = ".jp-OutputArea-output"
 def slide(handle):
     """One handle of a slider to its ends; then back to the number that was written beside it."""
     readout = handle.locator("xpath=ancestor::*[contains(@class, 'widget-slider')]").locator("[contenteditable=true]")
-    before = readout.inner_text() if readout.count() else None
+    before = readout.inner_text() if readout.count() and readout.is_visible() else None
     for key in ("Home", "End", "Home"):  # a slider that stands at its start moves there only from elsewhere
         handle.press(key)
         yield key
