@@ -18,7 +18,7 @@ class Watch:
     def see(self, name, step, value, lr):
         """A sentence if the run makes no sense from here on, else ""; `lr` is the learning rate of this step."""
         self.loss = self.loss or name
-        if name == self.loss and value < self.lowest:
+        if name == self.loss and math.isfinite(value) and value < self.lowest:
             self.lr_that_worked, self.lowest = self.lr_before, value  # this value is what the step before led to
             self.largest = 0.0
         self.largest = max(self.largest, lr)  # since then: a rate that was lowered too late is not to blame

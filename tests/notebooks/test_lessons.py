@@ -56,6 +56,12 @@ def test_prose_stands_before_code(notebook):
         assert cell.cell_type == "markdown" or before.cell_type == "markdown", f"no prose before:\n{cell.source}"
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_set_up_says_how_to_begin_further_down(path):
+    text = next(cell.source for cell in read(path).cells if "## Set-up" in cell.source)
+    assert "choose *Run → Run All Above Selected Cell*." in text
+
+
 def test_cells_are_short(notebook):
     lengths = sorted(len(cell.source.splitlines()) for cell in code_cells(notebook))
     assert statistics.median(lengths) <= 6
