@@ -60,7 +60,7 @@ for step in range(1, steps + 1):
 save("NAME", seconds=(time.perf_counter() - start) / steps)"""
 
 LIVE = """\
-run = live.Run(steps=steps, lr=1e-5)
+run = live.Run(steps=steps, lr=1e-5, seconds=0)
 used, changed = None, []
 start, processor = time.perf_counter(), time.process_time()
 for step in run:
