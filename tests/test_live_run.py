@@ -478,17 +478,17 @@ def test_a_finished_run_executed_again_keeps_its_curve(kernel):
 WATCHED = """
 import time
 begin = time.perf_counter()
-run = live.Run(steps=40, seconds=2, shows="share of errors")
+run = live.Run(steps=40, seconds=SECONDS, shows="share of errors")
 for step in run:
     run.log(train=1 / step)
     if step == 1: print("IDS " + run._panel.box.model_id)
-print("took", "long" if time.perf_counter() - begin > 1.9 else "no time")
+print("took", "long" if time.perf_counter() - begin > 0.9 * SECONDS else "no time")
 """
 
 
 def test_a_loop_that_somebody_watches_takes_its_time(kernel):
     kernel.wait_quiet()
-    cell = kernel.execute(WATCHED, person=True)
+    cell = kernel.execute(WATCHED.replace("SECONDS", "2"), person=True)
     kernel.update(kernel.wait_text("IDS").split()[1], _view_count=1)
     kernel.wait_idle(cell)
     assert "took long" in kernel.outputs(cell)
@@ -498,9 +498,10 @@ def test_a_loop_that_somebody_watches_takes_its_time(kernel):
 
 def test_a_loop_that_nobody_watches_or_that_holds_up_other_cells_does_not_wait(kernel):
     kernel.wait_quiet()
-    alone = kernel.execute(WATCHED)
+    watched = WATCHED.replace("SECONDS", "30")
+    alone = kernel.execute(watched)
     kernel.wait_idle(alone)
-    first = kernel.execute(WATCHED, person=True)
+    first = kernel.execute(watched, person=True)
     second = kernel.execute("print('behind it')", person=True)
     kernel.wait_idle(second)
     assert "took no time" in kernel.outputs(alone) and "took no time" in kernel.outputs(first)
