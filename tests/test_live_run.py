@@ -477,6 +477,7 @@ def test_a_finished_run_executed_again_keeps_its_curve(kernel):
 
 WATCHED = """
 import time
+from bmcourse import live
 begin = time.perf_counter()
 run = live.Run(steps=40, seconds=SECONDS, shows="share of errors")
 for step in run:
