@@ -1,6 +1,7 @@
 """The contract that every exercise keeps, every kind of verdict, and every path of check, hint and reveal."""
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -387,6 +388,13 @@ def test_a_pass_is_kept_and_attempts_are_counted(capsys):
     assert sorted(os.listdir(progress.path().parent)) == ["progress.json", "progress.json.lock"]
 
 
+def decorated(function):
+    def wrapper(*arguments):
+        return function(*arguments)
+
+    return wrapper
+
+
 @pytest.mark.parametrize(
     "thing, message",
     [
@@ -394,6 +402,8 @@ def test_a_pass_is_kept_and_attempts_are_counted(capsys):
         ("mse", "What came is text: 'mse'."),
         (lambda x: x, "What came is a lambda, which has no name: write it with def."),
         (Scale(), "What came is not a function: Scale."),
+        (functools.partial(mse, 1), "What came is not a function: partial."),
+        (decorated(mse), "called wrapper. It was made in decorated.*: if that is a decorator, take it away, or let it"),
     ],
 )
 def test_check_says_what_it_needs(thing, message):

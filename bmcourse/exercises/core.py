@@ -98,7 +98,7 @@ def check(answer):
 
     Raises `ValueError` when no exercise has its name.
     """
-    exercise = find(_name_of(answer))
+    exercise = find(_name_of(answer), made_in=answer.__qualname__.rpartition(".<locals>.")[0])
     verdict = sandboxed(exercise, answer)
     if verdict.mark != OPEN:
         progress.attempt(exercise.name, verdict.mark == PASSED)
@@ -148,8 +148,11 @@ def begin_again():
         print(f"What was done before is kept in {kept}.")
 
 
-def find(name):
-    """The exercise called `name`; raises `ValueError` with the names that are near when there is none."""
+def find(name, made_in=""):
+    """The exercise called `name`; raises `ValueError` with the names that are near when there is none.
+
+    `made_in` is the function in whose body an answer of that name was defined, as a decorator does it.
+    """
     names = []
     for exercise in exercises():
         if exercise.name == name:
@@ -157,6 +160,8 @@ def find(name):
         names.append(exercise.name)
     near = difflib.get_close_matches(name, names)
     advice = f"Did you mean {' or '.join(near)}?" if near else "The name must be the one in the exercise's stub."
+    if made_in:
+        advice = f"It was made in {made_in}(): if that is a decorator, take it away, or let it use functools.wraps."
     raise ValueError(f"There is no exercise called {name}. {advice}")
 
 
@@ -172,7 +177,7 @@ def _name_of(answer, or_text=False):
     if or_text and isinstance(answer, str):
         return answer
     name = getattr(answer, "__name__", None)
-    if callable(answer) and isinstance(name, str) and name != "<lambda>":
+    if (inspect.isroutine(answer) or isinstance(answer, type)) and isinstance(name, str) and name != "<lambda>":
         return name
     raise ValueError(f"Give the function or class itself, as in check(mse). What came is {_came(answer)}.")
 
