@@ -47,8 +47,8 @@ def fill_in(models, vocabulary, text=SENTENCE, hide=HIDDEN):
         write=picture.write,
         text=field,
         place=place,
-        layer=widgets.IntSlider(1, min=1, max=shape.layers, description="layer", layout={"width": "190px"}),
-        head=widgets.IntSlider(1, min=1, max=shape.heads, description="head", layout={"width": "190px"}),
+        layer=widgets.IntSlider(1, min=1, max=shape.layers, description="layer", layout={"width": "230px"}),
+        head=widgets.IntSlider(1, min=1, max=shape.heads, description="head", layout={"width": "230px"}),
         whose=widgets.Dropdown(options=list(models), description="attention of", layout={"width": "260px"}),
     )
 

@@ -28,7 +28,7 @@ def paint(model, judge, digits):
     thickness and slant are measured.
     """
     desk = Desk(model, judge, digits)
-    look = {"layout": {"display": "flex", "margin": SPACED}, "style": {"button_width": "140px"}}
+    look = {"layout": {"display": "flex", "margin": SPACED}, "style": {"button_width": "156px"}}
     explore(
         desk.draw,
         "Two rows of digits that the model wrote for one caption, framed in blue where digit, thickness and slant are "
