@@ -115,7 +115,7 @@ def pause_and_resume(training):
     training.press("End")  # heard in a pause too, and used when it ends
     training.page.wait_for_timeout(300)
     assert training.until(lambda state: True, "a report")["done"] == paused["done"]
-    training.click("Pause")
+    training.click("Go on")
     assert training.until_lr_is_as_shown() == 1.0
 
 
