@@ -282,7 +282,7 @@ def ledger():
         vocabulary=number_slider("vocabulary", VOCABULARIES, 50_257, **THIRD),
         context=number_slider("context", CONTEXTS, 1024, **THIRD),
         batch=number_slider("texts at once", (1, 2, 4, 8, 16, 32, 64), 1, **THIRD),
-        job=widgets.ToggleButtons(options=JOBS, style={"button_width": "138px"}),
+        job=widgets.ToggleButtons(options=JOBS, style={"button_width": "133px"}),
         machine=machine,
     )
     machine.value = True  # after the picture was saved: it is to be the same on every machine
