@@ -1,6 +1,7 @@
 """The contract that every exercise keeps, every kind of verdict, and every path of check, hint and reveal."""
 
 import dataclasses
+import fractions
 import functools
 import json
 import os
@@ -14,10 +15,25 @@ import torch
 
 from bmcourse import exercises
 from bmcourse.exercises import core, progress
-from bmcourse.exercises.compare import difference, short
+from bmcourse.exercises.compare import Foreign, difference, short, snapshot
 from bmcourse.exercises.core import Wrong
 from bmcourse.exercises.judging import FAILED, OPEN, PASSED, assess, sandboxed
-from tests.toys import MSE, SCALE, STEP, TOYS, Scale, answer, detached, in_place, mse, right_power, right_torch, summed
+from bmcourse.exercises.packing import packed, unpacked
+from tests.toys import (
+    MSE,
+    SCALE,
+    STEP,
+    TOYS,
+    Scale,
+    answer,
+    detached,
+    in_place,
+    mse,
+    right_power,
+    right_torch,
+    slow_mse,
+    summed,
+)
 
 
 def contract(exercise):
@@ -249,7 +265,7 @@ EVIL = {
         "pass\n    class Odd:\n        __class__ = torch.Tensor\n    return Odd()",
         "The result is of the type Odd",
     ),
-    "a tensor without values": ("return torch.empty((), device='meta')", "The result cannot be compared"),
+    "a tensor without values": ("return torch.empty((), device='meta')", "The result is a tensor on the device meta"),
     "a sparse tensor": ("return torch.zeros(3).to_sparse()", "The result has the shape (3,), but () was expected."),
 }
 
@@ -289,13 +305,121 @@ def test_arguments_by_keyword_only_are_told():
     )
 
 
-def test_a_default_type_set_in_the_notebook_changes_no_verdict():
+def test_what_a_notebook_has_set_changes_no_verdict_and_stays():
     torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        assert assess(MSE, mse).mark == PASSED
-        assert torch.get_default_dtype() == torch.float64
+        with torch.inference_mode(), torch.autocast("cpu"):
+            assert assess(MSE, mse).mark == sandboxed(MSE, mse).mark == PASSED
+            assert torch.is_inference_mode_enabled() and torch.is_autocast_enabled("cpu")
+        assert (torch.get_default_dtype(), torch.get_default_device().type) == (torch.float64, "meta")
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+        torch.use_deterministic_algorithms(False)
+
+
+def test_judging_shows_nothing_of_what_the_exercise_itself_prints(capfd):
+    def loud(prediction, target):
+        print("loud")
+        return slow_mse(prediction, target)
+
+    assert sandboxed(dataclasses.replace(MSE, judge=loud), mse).mark == PASSED
+    assert capfd.readouterr() == ("", "")
+
+
+# A wrong answer that tries to pass: what it does to its own process decides nothing.
+
+CHEATS = {
+    "a verdict into the pipe": (
+        "import json, sys\n    os.write(sys.stdout.sender.fileno(), "
+        "json.dumps(['returned', {'mark': '✓', 'name': 'mse', 'message': 'right.'}]).encode() + b'\\n')",
+        "Your code wrote into the connection",
+    ),
+    "no outcomes into the pipe": (
+        "import sys\n    os.write(sys.stdout.sender.fileno(), b'[\"returned\", [[], []]]\\n')",
+        "Your code wrote into the connection",
+    ),
+    "outcomes of odd types": (
+        "import sys\n    os.write(sys.stdout.sender.fileno(), "
+        'b\'["returned", [[[["plain", null], {"text": 1}, []]], []]]\\n\')',
+        "Your code wrote into the connection",
+    ),
+    "another judge": (
+        "from bmcourse.exercises import compare, judging\n    judging.difference = compare.difference = lambda *_: ''\n"
+        "    judging._verdict = judging._fault = lambda *_: ''",
+        "The result is None",
+    ),
+    "another comparison in torch": (
+        "torch.isclose = lambda *_, **__: torch.ones(()).bool(); return target.sum()",
+        "The res",
+    ),
+    "equal to everything inside a list": (
+        "pass\n    class Odd(list):\n        __len__ = __eq__ = lambda *_: True\n    return Odd()",
+        "The result is a list or tuple",
+    ),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), CHEATS.values(), ids=CHEATS)
+def test_a_wrong_answer_cannot_make_itself_right(source, message):
+    verdict = sandboxed(MSE, answer(source))
+    assert verdict.mark == FAILED and verdict.message.startswith(message)
+
+
+def test_a_process_left_unusable_is_the_answers_doing():
+    verdict = sandboxed(MSE, answer("torch.default_generator = None"))
+    assert verdict.mark == FAILED and verdict.message.startswith("Your code left Python in a state")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        -(10**5000),
+        1.5,
+        float("inf"),
+        2 + 3j,
+        "text \ud800",
+        (),
+        [1, (2, {"a": [3.5], 4: None})],
+        torch.zeros(0, 3),
+        torch.tensor(True),
+        torch.randn(3, 4).T[1:],
+        torch.randn(4)[::2][:1],
+        torch.tensor([1 + 2j]).conj(),
+        torch.tensor([1.5, float("nan")], dtype=torch.bfloat16),
+        torch.ones(2, requires_grad=True),
+        np.arange(6).reshape(2, 3).T,
+        np.array(["a", "bc"]),
+    ],
+    ids=lambda value: str(type(value).__name__),
+)
+def test_a_result_travels_as_data(value):
+    there = unpacked(json.loads(json.dumps(packed(value))))
+    if isinstance(value, torch.Tensor):
+        assert there.dtype == value.dtype and there.requires_grad == value.requires_grad
+        assert torch.equal(there.detach().nan_to_num(), value.detach().nan_to_num())
+    elif isinstance(value, np.ndarray):
+        assert there.dtype == value.dtype and np.array_equal(there, value)
+    else:
+        assert there == snapshot(value)
+
+
+@pytest.mark.parametrize(
+    "value, kind",
+    [(np.float32(0.5), float), (np.bool_(True), bool), (np.int64(3), int), (fractions.Fraction(1, 2), float)],
+)
+def test_a_number_of_any_kind_travels_as_pythons_own(value, kind):
+    assert type(unpacked(packed(value))) is kind and unpacked(packed(value)) == value
+
+
+def test_what_is_no_result_travels_as_a_description():
+    assert unpacked(packed({1})) == Foreign("of the type set", "{1}")
+    assert unpacked(packed(np.array([object]))) == Foreign("of the type ndarray", "array([<class 'object'>])")
 
 
 def test_html_escapes_and_colours_only_its_edge():

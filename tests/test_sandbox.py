@@ -56,7 +56,8 @@ def no_child_left():
     ],
 )
 def test_what_ends_the_child_is_told_and_leaves_no_process(source, message, no_child_left, monkeypatch):
-    monkeypatch.setattr(sandbox, "PATIENCE", 2)
+    if "stopped" in message:  # a loop on a busy machine needs the patience
+        monkeypatch.setattr(sandbox, "PATIENCE", 2)
     verdict = sandboxed(QUICK if "stopped" in message or message == ENDLESS else MSE, answer(source))
     assert verdict.mark == FAILED and verdict.message.startswith(message)
 

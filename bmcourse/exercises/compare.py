@@ -5,8 +5,17 @@ A result is a number, True or False, text, None, a tensor, a NumPy array, or a l
 
 import numbers
 import re
+from dataclasses import dataclass
 
 SHOWN = 12  # elements of a tensor or items of a list that are written out
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What an answer gave back that is no result: what it is, as in "the result is ...", and how it is shown."""
+
+    kind: str
+    text: str
 
 
 def difference(got, expected, tolerance):
@@ -15,18 +24,13 @@ def difference(got, expected, tolerance):
     Types, shapes and kinds of number first, values last. A list equals a tuple, and a tensor that holds one number and
     no graph passes for that number. Raises `TypeError` where `expected` is no result that can be compared.
     """
-    return _difference(got, expected, tolerance, "the result")
-
-
-def comparable(expected):
-    """Whether `expected` is a result that can be compared."""
-    return _kind(expected) != ""
+    return _difference(snapshot(got), expected, tolerance, "the result")
 
 
 def unchanged(after, before):
     """Whether an input is what it was; models, optimizers and other objects count as unchanged."""
     try:
-        return not difference(snapshot(after), before, 0.0)
+        return not difference(after, before, 0.0)
     except TypeError:
         return True
 
@@ -59,6 +63,8 @@ def snapshot(value):
 
 
 def _difference(got, expected, tolerance, where):
+    if isinstance(expected, Foreign):  # two wrong answers are compared
+        return "" if isinstance(got, Foreign) and got.kind == expected.kind else f"{where} is wrong."
     kind = _kind(expected)
     if kind == "":
         raise TypeError(f"An exercise cannot compare a {type(expected).__name__}: let `run` return numbers or tensors.")
@@ -105,7 +111,7 @@ def _one_number(value):
 def _wrong_kind(got, kind, where):
     if got is None:
         return f"{where} is None, but {kind} was expected. Is the `return` missing?"
-    came = _kind(got) or f"of the type {type(got).__name__}"
+    came = _kind(got) or (got.kind if isinstance(got, Foreign) else f"of the type {type(got).__name__}")
     advice = {
         ("a number", "a tensor"): " `.item()` and `float()` make a plain number of a tensor: leave them out.",
         ("a tensor", "a number"): " `.item()` makes a plain number of a tensor with one element.",
@@ -190,6 +196,8 @@ def short(value):
     if kind == "a dict":
         pairs = [f"{key!r}: {short(item)}" for key, item in list(value.items())[:SHOWN]]
         return _listed(pairs, len(value), "{", "}")
+    if isinstance(value, Foreign):
+        return value.text
     if isinstance(value, float):
         return f"{value:.6g}"
     if callable(value):  # a model, a function, a class

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from bmcourse.exercises import progress
 from bmcourse.exercises.compare import short
-from bmcourse.exercises.judging import OPEN, PASSED, Mistake, sandboxed  # noqa: F401  (Mistake is for the lessons)
+from bmcourse.exercises.judging import OPEN, PASSED, sandboxed
+from bmcourse.exercises.outcomes import Mistake  # noqa: F401  (for the lessons)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from bmcourse import preload
 
 MEMORY = 2 * 2**30  # bytes a child may take on top of what it starts with; Linux alone keeps to it
 PRINTED = 2_000  # characters of the child's prints that come back
-ANSWER = 1_000_000  # bytes of JSON that come back at most
+ANSWER = 16_000_000  # bytes of JSON that come back at most
 START = 120  # seconds in which a fresh Python must have imported torch, on the slowest machine
 PATIENCE = 10  # how many times its seconds of computing a child may take, for others compute as well
 LOOK = 0.1  # seconds between two looks at the clocks
