@@ -47,7 +47,7 @@ def timeline():
         "Published models by year and number of parameters, which grows from tens of thousands to trillions: language "
         "models as blue circles, image models as green squares, multimodal ones as red triangles, closed ones hollow.",
         write=lambda y, model: description(models, y, model),
-        y=widgets.Dropdown(options=list(FIGURES), description="upwards", layout={"width": "230px"}),
+        y=widgets.Dropdown(options=list(FIGURES), description="upwards", layout={"width": "260px"}),
         model=widgets.SelectionSlider(options=places, value="GPT-3", description="model", layout={"width": "480px"}),
     )
 

@@ -44,7 +44,7 @@ def race():
         "The paths of three optimizers from one start over the contours of an elongated bowl, and the loss of each "
         "against the step: SGD and Momentum swing from side to side, Adam walks straight to the minimum.",
         presets=QUESTIONS,
-        surface=widgets.Dropdown(options=list(SURFACES), description="surface", layout={"width": "200px"}),
+        surface=widgets.Dropdown(options=list(SURFACES), description="surface", layout={"width": "230px"}),
         play=play,
         step=step,
         lr=number_slider("learning rate", RATES, STAGE["lr"], **wide),

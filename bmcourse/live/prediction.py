@@ -82,7 +82,7 @@ class Prediction:
         from bmcourse.live import view
 
         show_me = widgets.Button(description="Show me", tooltip="Show the answer without a prediction")
-        box = widgets.HBox([widgets.HTML(WAITS), show_me], layout={"flex_flow": "row wrap"})
+        box = widgets.HBox([widgets.HTML(WAITS), show_me], layout={"flex_flow": "row wrap"}).add_class("bmcourse")
 
         def reveal(_=None):
             self._freeze("The run has said it.")
@@ -112,7 +112,7 @@ class Prediction:
         self._button.on_click(self._lock)
         if self.chosen is not None:
             self._freeze("Locked.")
-        box = widgets.VBox([question, self._radio, widgets.HBox([self._button, self._note])])
+        box = widgets.VBox([question, self._radio, widgets.HBox([self._button, self._note])]).add_class("bmcourse")
         return widget_view(box)
 
     def _on_choice(self, change):
