@@ -82,6 +82,13 @@ def test_an_answer_waits_for_the_choice_and_then_shows_everything(shown, capsys)
     assert "by 3 nats" in text.value and "You predicted: fall. The run says: rise." in text.value
 
 
+def test_a_question_asked_again_keeps_its_answer_waiting(shown):
+    Prediction("Up?", ["fall", "rise"]).answer("rise", rising())
+    again = Prediction("Up?", ["fall", "rise"])
+    choose(again, "rise")
+    assert "You predicted: rise. The run says the same." in opened(shown[0]).children[0].children[1].value
+
+
 def test_an_answer_can_be_seen_without_a_choice_and_then_nothing_is_locked(shown):
     noise = Prediction("Up?", ["fall", "rise"])
     noise._widget_view()

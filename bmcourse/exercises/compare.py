@@ -191,7 +191,7 @@ def short(value):
     if kind in ("a tensor", "a NumPy array"):
         return _short_tensor(value, "tensor" if kind == "a tensor" else "array")
     if kind == "a list or tuple":
-        brackets = "()" if isinstance(value, tuple) else "[]"
+        brackets = ("[", "]") if isinstance(value, list) else ("(", ",)") if len(value) == 1 else ("(", ")")
         return _listed([short(item) for item in value[:SHOWN]], len(value), *brackets)
     if kind == "a dict":
         pairs = [f"{key!r}: {short(item)}" for key, item in list(value.items())[:SHOWN]]

@@ -88,8 +88,7 @@ class Panel:
 
     def ahead(self, run):
         """Whether the loop has done a larger part of its steps than is over of the time it takes when watched."""
-        share = (run.step - self.first_step) / (run.steps - self.first_step)
-        return time.perf_counter() < self.begin + share * run.seconds
+        return time.perf_counter() < self.begin + (run.step - self.first_step) / run.steps * run.seconds
 
     def show_pause(self, paused):
         """Let the button say what a click on it does."""

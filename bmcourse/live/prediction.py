@@ -6,6 +6,7 @@ import html
 from bmcourse import plots
 
 WAITS = "What the run says waits for your prediction."
+_waiting = {}  # {question: what shows its answer}: the cell that asks may have run again since the one that answers
 
 
 class Prediction:
@@ -19,7 +20,6 @@ class Prediction:
         self.question, self.options, self.on_lock = question, _checked(options), on_lock
         self.chosen = chosen if chosen in self.options else None
         self._radio = self._button = self._note = None
-        self._reveal = lambda: None  # what a choice shows, once there is an answer
 
     def __repr__(self):
         return "\n".join([f"Your prediction: {self.question}", *(f"  ○ {option}" for option in self.options)])
@@ -84,12 +84,13 @@ class Prediction:
         show_me = widgets.Button(description="Show me", tooltip="Show the answer without a prediction")
         box = widgets.HBox([widgets.HTML(WAITS), show_me], layout={"flex_flow": "row wrap"}).add_class("bmcourse")
 
-        def reveal(_=None):
+        def reveal(_=None, chosen=None):
+            self.chosen = chosen
             self._freeze("The run has said it.")
             parts = [view.described(p.alt, view.picture(plots.png(p.fig, p.fig.dpi))) for p in pictures]
             box.children = [widgets.VBox([*parts, widgets.HTML(self._text(option, lines))])]
 
-        self._reveal = reveal
+        _waiting[self.question] = reveal
         show_me.on_click(reveal)
         return view.widget_view(box)
 
@@ -123,7 +124,7 @@ class Prediction:
             self.chosen = self._radio.value
             self._freeze("Locked. The run will say.")
             self.on_lock(self.chosen)
-            self._reveal()
+            _waiting.pop(self.question, lambda chosen: None)(chosen=self.chosen)
 
     def _freeze(self, note):
         """Take no more choices; nothing to do where no widget was made."""
