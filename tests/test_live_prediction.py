@@ -50,7 +50,7 @@ def test_a_choice_is_locked_and_stays_so_when_the_cell_runs_again(capsys):
 def shown(monkeypatch):
     """What predictions display in a notebook: bundles of {mime type: data}, and pictures."""
     kept = []
-    monkeypatch.setattr(module, "in_notebook", lambda: True)
+    monkeypatch.setattr(module, "notebook_shell", lambda: True)
     monkeypatch.setattr("IPython.display.display", lambda *parts, raw=False: kept.extend(parts))
     return kept
 

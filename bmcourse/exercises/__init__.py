@@ -1,18 +1,15 @@
 """`check` judges an answer, `hint` helps in stages, `reveal` shows the answer, `predict` asks before a run."""
 
-import sys
-
 from bmcourse import preload
 from bmcourse.exercises.core import begin_again, check, hint, predict, reveal
+from bmcourse.live.run import notebook_shell
 
 __all__ = ["begin_again", "check", "hint", "predict", "reveal"]
 
 
 def _preload_in_a_notebook():
     """Load what an optimizer needs after the first cell, whose own imports would cross those of another thread."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython and ipython.get_ipython()
-    if hasattr(shell, "kernel"):
+    if shell := notebook_shell():
         shell.events.register("post_run_cell", lambda _: preload.start())
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from bmcourse import plots
 from bmcourse.live.points import average, decimate, finite, limits, merged, ticks
 
+INCHES = 6.4, 3.2
 GREY, GRID = "#555555", {"color": "#b0b0b0", "alpha": 0.3, "linewidth": 0.8, "zorder": 1}
 
 
@@ -24,7 +25,7 @@ class Curve:
     """
 
     def __init__(self, steps, shows="loss"):
-        self.fig, self.ax = plots.figure(6.4, 3.2)
+        self.fig, self.ax = plots.figure(*INCHES)
         self.fig.set_layout_engine("none")  # a fixed place for the axes, so that the picture does not jump
         self.ax.set_position([0.12, 0.16, 0.85, 0.74])
         self.ax.set(xlabel="step", xlim=(0, steps))

@@ -62,10 +62,11 @@ def explore(draw, alt, write=None, presets=None, acts=None, below=None, **contro
 
     def redraw(_=None, act=lambda **values: None):
         with one_at_a_time:
+            now = values()
             try:
-                act(**values())
-                picture.value = draw(**values())
-                words.value = write(**values()) if write else ""
+                act(**now)
+                picture.value = draw(**now)
+                words.value = write(**now) if write else ""
             except Exception as error:
                 words.value = f"{type(error).__name__}: this picture cannot be drawn. Move a control back."
                 raise
@@ -77,7 +78,8 @@ def explore(draw, alt, write=None, presets=None, acts=None, below=None, **contro
             controls[name].observe(redraw, names="value")
         redraw()  # once for all of them
 
-    picture, words = view.picture(draw(**values())), widgets.HTML(write(**values()) if write else "")
+    first = values()
+    picture, words = view.picture(draw(**first)), widgets.HTML(write(**first) if write else "")
     for control in controls.values():
         control.style.description_width = control.style.description_width or "initial"  # all of it, not ten letters
         control.observe(redraw, names="value")

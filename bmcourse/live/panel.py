@@ -10,8 +10,9 @@ from collections import deque
 import ipywidgets as widgets
 from IPython.display import display
 
+from bmcourse import plots
 from bmcourse.live import view
-from bmcourse.live.curve import Curve
+from bmcourse.live.curve import INCHES, Curve
 from bmcourse.live.messages import Inbox
 
 BUDGET = 0.029  # of the time goes into drawing, averaged over five frames: a new axis costs as much as several
@@ -34,7 +35,7 @@ class Panel:
         self.pause = widgets.ToggleButton(**PAUSE_BUTTON, layout={"width": "90px"})
         self.stop = widgets.Button(description="Stop", icon="stop", layout={"width": "90px"})
         self.stop.on_click(lambda _: setattr(self, "stop_clicked", True))
-        self.picture = view.picture(Curve(run.steps, run.shows).frame({}, []), ZOOM)
+        self.picture = widgets.Image(format="png", layout=view.wide(ZOOM * plots.INCH * INCHES[0]))
         self.status = widgets.HTML()
         self.controls = widgets.HBox([self.pause, self.stop, self.slider])
         self.box = view.described(

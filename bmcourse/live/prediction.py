@@ -4,6 +4,7 @@ import base64
 import html
 
 from bmcourse import plots
+from bmcourse.live.run import notebook_shell
 
 WAITS = "What the run says waits for your prediction."
 _waiting = {}  # {question: what shows its answer}: the cell that asks may have run again since the one that answers
@@ -28,7 +29,7 @@ class Prediction:
         """Display the question: the widgets, and beside them the text that a saved notebook keeps."""
         from IPython.display import display
 
-        if not in_notebook():
+        if not notebook_shell():
             print(self)
             return
         bundle = {"text/plain": repr(self), "text/html": self._html()}
@@ -45,12 +46,12 @@ class Prediction:
             raise ValueError(f"The answer must be one of {', '.join(self.options)}. What came is {option!r}.")
         pictures = [part for part in shown if isinstance(part, plots.Picture)]
         lines = [part for part in shown if isinstance(part, str)]
-        if self.chosen is None and in_notebook():
+        if self.chosen is None and notebook_shell():
             bundle = {"text/plain": "\n".join([*lines, self._verdict(option)])}
-            bundle |= {"text/html": self._folded(option, pictures, lines)} | self._waiting(option, pictures, lines)
+            bundle |= {"text/html": self._folded(option, pictures, lines)} | self._opening(option, pictures, lines)
             display(bundle, raw=True)
         else:
-            if in_notebook():
+            if notebook_shell():
                 display(*pictures)
             print(*lines, self._verdict(option), sep="\n")
 
@@ -75,7 +76,7 @@ class Prediction:
             f"<p>{html.escape(self._verdict(option))}</p>"
         )
 
-    def _waiting(self, option, pictures, lines):
+    def _opening(self, option, pictures, lines):
         """The answer as a box that opens with the choice, or with a click: what a live page shows."""
         import ipywidgets as widgets
 
@@ -132,12 +133,6 @@ class Prediction:
             return
         self._radio.disabled = self._button.disabled = True
         self._note.value = html.escape(note)
-
-
-def in_notebook():
-    from IPython import get_ipython
-
-    return get_ipython() is not None
 
 
 def _checked(options):

@@ -17,12 +17,17 @@ def widget_view(widget):
 
 def scaled(pixels):
     """The CSS width of what is `pixels` wide in a window of 1280 × 720, and grows with the window."""
-    return f"max({pixels}px, min({pixels / 12.8:.4g}vw, {pixels / 7.2:.4g}vh))"
+    return f"max({pixels:g}px, min({pixels / 12.8:.4g}vw, {pixels / 7.2:.4g}vh))"
+
+
+def wide(pixels):
+    """The layout of a picture that is as wide as `scaled` says, and never wider than its cell."""
+    return {"width": scaled(pixels), "max_width": "100%"}
 
 
 def picture(png, zoom=1.0):
-    """The widget of a picture drawn sharp: as wide as its figure, times `zoom`, and never wider than its cell."""
-    return widgets.Image(value=png, format="png", layout={"width": scaled(page_width(png, zoom)), "max_width": "100%"})
+    """The widget of a picture drawn sharp: as wide as its figure, times `zoom`."""
+    return widgets.Image(value=png, format="png", layout=wide(page_width(png, zoom)))
 
 
 def page_width(png, zoom=1.0):
