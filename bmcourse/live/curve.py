@@ -60,7 +60,7 @@ class Curve:
         for name, curve in self._fit(history, moves).items():
             self.lines[name].set_data(*curve, start=0, buckets=1000)
         self._write(self.marks)
-        return plots.png(self.fig, self.fig.dpi)
+        return plots.png(self.fig)
 
     def _fit(self, history, moves):
         """Fit the y axis, the looks of the lines and the marks. Returns the curves without what is not finite."""
