@@ -6,6 +6,7 @@ matplotlib's own words take a millisecond or more each to draw.
 import functools
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -55,13 +56,14 @@ def letter(character, weight):
 def label_points(ax, labelled):
     """Write a word beside each point, none over another: [(word, (x, y), colour)], at most some fifty of them.
 
-    A line joins each word and its point. Call it when all else is drawn.
+    A line joins a word that does not stand right beside its point and the point. Call it when all else is drawn.
     """
     ax.figure.draw_without_rendering()  # the axes get their place
     dots = ax.transData.transform([place for _, place, _ in labelled])
     taken = [Bbox.from_bounds(x - DOT, y - DOT, 2 * DOT, 2 * DOT) for x, y in dots]
     for (word, place, color), dot in zip(labelled, dots, strict=True):
-        look = {"color": color, "ha": "center", "va": "center", "textcoords": "offset points"}
+        dark = np.multiply(to_rgb(color), 0.7)  # orange words on white cannot be read from the last row
+        look = {"color": dark, "ha": "center", "va": "center", "textcoords": "offset points"}
         note = ax.annotate(word, place, (0, 0), **look)
         for offset in places_around(words_box(note)):
             note.xyann = offset
@@ -70,7 +72,8 @@ def label_points(ax, labelled):
                 break
         taken.append(box)
         line = np.array([dot, np.clip(dot, box.min, box.max)])  # from the point to the nearest edge of the word
-        ax.plot(*ax.transData.inverted().transform(line).T, color=color, lw=0.8, scalex=False, scaley=False)
+        if np.linalg.norm(line[1] - line[0]) > 3 * DOT:  # a shorter one reads as a minus sign
+            ax.plot(*ax.transData.inverted().transform(line).T, color=color, lw=0.8, scalex=False, scaley=False)
 
 
 def words_box(note):
