@@ -9,12 +9,13 @@ import psutil
 from matplotlib.lines import Line2D
 
 from bmcourse import data, plots, scaling
+from bmcourse.live import view
 from bmcourse.live.curve import GREY
 from bmcourse.live.explorer import Stage, explore, number_slider
 from bmcourse.models.gpt import GPTConfig
 
 # Of a slider: three of them in a row of a page of 1280 pixels.
-THIRD = {"layout": {"width": "340px", "margin": "2px 12px 2px 2px"}}
+THIRD = {"layout": {"width": "340px", "margin": "2px 24px 2px 2px"}}
 
 # -------------------------------------------------------------------------------------------------------- the timeline
 
@@ -211,7 +212,7 @@ def description(models, y, name):
     access = "open" if model.open else "closed"
     return paragraph(
         f"<b>{html.escape(name)}</b> ({html.escape(model.organisation)}, {model.year}, {model.modality}, {access}): "
-        f"{figures}.<br><span style='font-size: 14px'>{links(model.source)}</span><br>"
+        f"{figures}.<br>{links(model.source)}<br>"
         f"{len(models) - missing} of {len(models)} models are drawn; for the other {missing} we know no such figure."
     )
 
@@ -238,7 +239,7 @@ def links(text):
 
 def paragraph(words):
     """Words that are HTML already, as a paragraph."""
-    return f'<div style="font-size: 15px; line-height: 1.5; max-width: 1000px">{words}</div>'
+    return f'<div style="font-size: {view.LETTERS}; line-height: 1.5; max-width: {view.scaled(1000)}">{words}</div>'
 
 
 # ---------------------------------------------------------------------------------------------------------- the ledger
