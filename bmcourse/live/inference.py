@@ -19,7 +19,7 @@ ROWS = 10  # tokens with a bar; the others share one
 COUNT, PAUSE = 40, 0.1  # tokens written at a press, and seconds between two: time to read, and to move a slider
 MOST, JUMP = 80, 40  # at most so many tokens of the text have a button; of a longer text the first JUMP have none
 KEPT, TAIL = 5, 60  # branches, and how many characters of each are shown
-ROW = 28  # pixels from one bar to the next, in a small window
+ROW = view.scaled(28, least=22)  # from one bar to the next
 BAR = f"min({view.scaled(250)}, 20vw)"  # the longest bar
 SHORT = 0.2  # where the bars' axis ends, if the model is so unsure that none is longer; else at 1
 
@@ -81,9 +81,9 @@ def bar(token, before, after, end):
     pale = f"top: 12%; height: 72%; width: {min(before / end, 1):.2%}; background: {plots.SKY}60"
     pale += f"; border: 1px solid {plots.SKY}; box-sizing: border-box"  # seen on black, too
     solid = f"top: 27%; height: 42%; width: {min(after / end, 1):.2%}; background: {plots.BLUE}"
-    arrow, height = "→ " if max(before, after) > end else "", view.scaled(ROW)
+    arrow = "→ " if max(before, after) > end else ""
     return (
-        f'<div style="height: {height}; line-height: {height}; display: flex; white-space: nowrap">'
+        f'<div style="height: {ROW}; line-height: {ROW}; display: flex; white-space: nowrap">'
         f'<div style="position: relative; width: {BAR}; border-left: 1px solid {GREY}">'
         f'<div style="position: absolute; {pale}"></div><div style="position: absolute; {solid}"></div></div>'
         f'<div style="padding-left: 8px">{arrow}{whose}{numbers} (model: {before:.1%})</div></div>'
@@ -144,8 +144,7 @@ class Pool:
 
     def __init__(self, press, width="auto"):
         self.press, self.buttons = press, []
-        size = {"width": width, "height": view.scaled(ROW - 4), "margin": view.scaled(2)}
-        self.layout = widgets.Layout(**size, padding="0 5px")
+        self.layout = widgets.Layout(width=width, height=f"calc({ROW} - 4px)", margin="2px", padding="0 5px")
 
     def show(self, words, styles=()):
         """The buttons with these words, and in these styles if there are any."""

@@ -16,9 +16,9 @@ def widget_view(widget):
     return {"application/vnd.jupyter.widget-view+json": reference}
 
 
-def scaled(pixels):
-    """The CSS width of what is `pixels` wide in a window of 1280 × 720, and grows with the window."""
-    return f"max({pixels:g}px, min({pixels / 12.8:.4g}vw, {pixels / 7.2:.4g}vh))"
+def scaled(pixels, least=None):
+    """The CSS width of what is `pixels` wide in a window of 1280 × 720 and grows with it; in a small one, `least`."""
+    return f"max({least or pixels:g}px, min({pixels / 12.8:.4g}vw, {pixels / 7.2:.4g}vh))"
 
 
 LETTERS = scaled(15)  # the size of words that are no picture
