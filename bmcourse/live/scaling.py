@@ -4,9 +4,10 @@ import ipywidgets as widgets
 import numpy as np
 
 from bmcourse import data, plots, scaling
-from bmcourse.live.concepts import THIRD, number, paragraph, size, write_names
+from bmcourse.live.concepts import THIRD, number, paragraph, size
 from bmcourse.live.curve import GREY
 from bmcourse.live.explorer import Stage, explore, number_slider
+from bmcourse.live.letters import write_names
 
 CHIPS = {hardware.name: hardware for hardware in scaling.HARDWARE}
 LONG = {"layout": {"width": "500px"}}  # of a slider with many steps
