@@ -1,6 +1,6 @@
 // What JupyterLab and ipywidgets leave without a name gets one here, for those who hear a page and do not see it:
 // pictures their alt text, controls their labels. The arrow keys stay with the control that has the focus, and the
-// words of controls are as large as those of the pictures.
+// words of controls are as large as those of the pictures, and grow with the window as they do.
 (() => {
   const GROUPS = '.widget-radio, .widget-toggle-buttons'
   const CONTROLS = '[role=slider], select, input, textarea, .widget-readout'
