@@ -59,15 +59,15 @@ class Picture:
         return bundle, {"image/png": {"alt": self.alt, "width": width, "scale": width}}
 
 
-def png(fig, dpi=SHARP * INCH):
+def png(fig):
     """The figure as PNG bytes: the same figure always gives the same bytes (no date, no version).
 
     Its 256 colours differ from those drawn by less than anyone sees, and take a third of the room.
     """
     drawn, kept = io.BytesIO(), io.BytesIO()
-    fig.savefig(drawn, format="png", dpi=dpi)
+    fig.savefig(drawn, format="png", dpi=SHARP * INCH)
     colours = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    colours.save(kept, "PNG", optimize=True)
+    colours.save(kept, "PNG")
     return kept.getvalue()
 
 

@@ -254,7 +254,7 @@ def picture(weights, names, layer, head):
     right.add_patch(Rectangle(corner, T, T, fill=False, edgecolor=plots.RED, linewidth=2.5, clip_on=False))
     for ax in (left, right):
         ax.grid(visible=False)
-    return plots.png(fig, plots.SHARP * plots.INCH)
+    return plots.png(fig)
 
 
 def write_percent(ax, weights):

@@ -212,8 +212,9 @@ class Desk:
         sides = widgets.HBox([table, text], layout={"flex_flow": "row wrap"})
         alt = "The likeliest next tokens of a text as bars, the likeliest first; the last bar is all others together."
         box = view.described(alt, self.field, self.problem, controls, sides)
-        bundle = {"text/plain": alt, "image/png": still(self.rows, self.names()), **view.widget_view(box)}
-        display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
+        png = still(self.rows, self.names())
+        bundle = {"text/plain": alt, "image/png": png, **view.widget_view(box)}
+        display(bundle, raw=True, metadata=view.picture_metadata(png, alt))
 
     # ---- what a reader does
 
