@@ -1,0 +1,20 @@
+"""What several exercises of lesson 13 have in common."""
+
+import torch
+
+# Tokens are those of the lesson: 0 [PAD], 1 [UNK], 2 [CLS], 3 [SEP], 4 [MASK], and words from 5.
+SENTENCES = [[2, 5, 6, 7, 3, 0, 0], [2, 8, 9, 5, 1, 6, 3]]
+
+
+def plain(value):
+    """The value without a graph, so that answers with and without no_grad count as alike."""
+    return value.detach().clone() if torch.is_tensor(value) else value
+
+
+def sentences(rows, T, shortest=3):
+    """Random sentences (rows, T) of different lengths, the first as long as all."""
+    tokens = torch.randint(5, 40, (rows, T))
+    tokens[:, 0] = 2
+    for row, words in enumerate([T - 2, *torch.randint(shortest - 2, T - 2, (rows - 1,)).tolist()]):
+        tokens[row, words + 1], tokens[row, words + 2 :] = 3, 0
+    return tokens

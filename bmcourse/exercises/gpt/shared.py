@@ -1,0 +1,3 @@
+"""What several exercises of lesson 12 have in common."""
+
+IGNORED = -100

@@ -1,0 +1,222 @@
+"""The exercise `share_of_zeros` of lesson 08."""
+
+import torch
+from torch import nn
+
+from bmcourse.exercises.compare import difference
+from bmcourse.exercises.core import exercise
+from bmcourse.exercises.outcomes import Mistake
+from bmcourse.exercises.pruning.shared import as_number
+
+
+@exercise(
+    prompt="The sparsity of a model: the share, from 0 to 1, of zeros among the weights of all its nn.Linear and "
+    "nn.Conv2d layers, however deep they sit. Biases, norms and embeddings do not count. A weight that two layers "
+    "share counts once."
+)
+def share_of_zeros(model):
+    weights = {layer.weight for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))}
+    zeros = sum((weight == 0).sum().item() for weight in weights)
+    return zeros / sum(weight.numel() for weight in weights)
+
+
+def with_zeros(model, *shares):
+    """The model with the given share of zeros in the weights of one layer after the other, and biases full of zeros."""
+    layers = [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    for layer, share in zip(layers, shares, strict=True):
+        count = round(share * layer.weight.numel())
+        layer.weight.data.view(-1)[:count] = 0.0
+        layer.weight.data.view(-1)[-1] = 1e-6  # small, and not zero
+        layer.bias.data.zero_()
+    return model
+
+
+@share_of_zeros.cases
+def models_with_zeros():
+    block = nn.Sequential(nn.LayerNorm(4), nn.Conv2d(1, 2, 3), nn.Linear(4, 6))
+    both = nn.Sequential(nn.Embedding(5, 4, padding_idx=0), block, nn.Linear(6, 3))
+    tied = with_zeros(nn.Sequential(*(nn.Linear(6, 6) for _ in range(3))), 0.0, 0.2, 0.9)
+    tied[0].weight = tied[2].weight
+    images = nn.Sequential(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)), nn.ReLU(), nn.Linear(4, 10))
+    return [
+        (with_zeros(nn.Sequential(nn.Linear(4, 2)), 0.5),),
+        (with_zeros(nn.Sequential(nn.Linear(8, 20), nn.ReLU(), nn.Linear(20, 4)), 0.75, 0.1),),
+        (with_zeros(images, 0.5, 0.2),),
+        (with_zeros(both, 0.2, 0.75, 0.4), tied),
+    ]
+
+
+TWICE = (
+    "A weight that two layers share counts twice. It lies in memory once, and its zeros save once: collect the weights "
+    "in a set."
+)
+
+
+@share_of_zeros.run
+def share_and_tied(answer, model, tied=None):
+    """The share of an answer; where that is right, it must also be right for the model `tied`, whose layers share."""
+    share = as_number(answer(model))
+    right = not difference(share, count_by_names(model), 1e-5)
+    if right and tied and difference(answer(tied), count_by_names(tied), 1e-5):
+        raise Mistake(TWICE)
+    return share
+
+
+def count_by_names(model):
+    zeros = weights = 0
+    for name, parameter in model.named_parameters():
+        layer = model.get_submodule(name.rpartition(".")[0])
+        if name.endswith("weight") and type(layer) in (nn.Linear, nn.Conv2d):
+            numbers = parameter.flatten().tolist()
+            zeros, weights = zeros + numbers.count(0.0), weights + len(numbers)
+    return zeros / weights
+
+
+@share_of_zeros.right
+def share_in_one_row(model):
+    layers = filter(lambda layer: isinstance(layer, (nn.Linear, nn.Conv2d)), model.modules())
+    weights = list({id(layer.weight): layer.weight for layer in layers}.values())
+    return (nn.utils.parameters_to_vector(weights) == 0).float().mean().item()
+
+
+@share_of_zeros.right
+def share_with_a_memory(model):
+    seen, zeros, count = set(), 0, 0
+    for layer in model.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)) and id(layer.weight) not in seen:
+            seen.add(id(layer.weight))
+            zeros += layer.weight.numel() - int(torch.count_nonzero(layer.weight))
+            count += layer.weight.numel()
+    return zeros / count
+
+
+@share_of_zeros.right
+def share_by_dimensions(model):
+    norms = (nn.LayerNorm, nn.BatchNorm2d, nn.Embedding)
+    parameters = {
+        parameter
+        for layer in model.modules()
+        if not isinstance(layer, norms)
+        for parameter in layer.parameters(recurse=False)
+        if parameter.ndim > 1
+    }
+    return 1 - sum(int(p.count_nonzero()) for p in parameters) / sum(p.numel() for p in parameters)
+
+
+def prunable(model):
+    return [layer.weight for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+
+
+def _share(tensors):
+    tensors = list(tensors)
+    return sum(int((t == 0).sum()) for t in tensors) / sum(t.numel() for t in tensors)
+
+
+def share_of(choose):
+    """A wrong share: zeros among the tensors that `choose(model)` gives."""
+    return lambda model: _share(choose(model))
+
+
+def weights_and_biases(model):
+    layers = [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    return {parameter for layer in layers for parameter in layer.parameters()}
+
+
+def top_level(model):
+    layers = [layer for layer in [model, *model.children()] if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    return {layer.weight for layer in layers}
+
+
+@share_of_zeros.mistake(
+    "You take the mean of the layers' shares. A layer of 10 weights then counts as much as one of 10000. Add "
+    "up zeros and weights first, and divide once."
+)
+def mean_of_shares(model):
+    shares = [_share([weight]) for weight in set(prunable(model))]
+    return sum(shares) / len(shares)
+
+
+@share_of_zeros.mistake(
+    "You count weights that are nearly zero. A small weight still has to be stored and multiplied: == 0."
+)
+def nearly_zero(model):
+    weights = set(prunable(model))
+    return sum(int((weight.abs() < 1e-3).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
+
+
+@share_of_zeros.judge
+def expected(model, tied=None):
+    return count_by_names(model)
+
+
+share_of_zeros.mistake(TWICE, TODO_31=share_of(prunable))
+
+
+share_of_zeros.mistake(
+    "You count the biases too. They are few, are never pruned, and begin at 0 in many models: that is no sparsity.",
+    TODO_32=share_of(weights_and_biases),
+)
+
+
+share_of_zeros.mistake(
+    "You count every parameter: biases, norms and embeddings too. A pruned model then looks less sparse, or a "
+    "dense one sparse, as norms begin with biases of 0. Take the weights of nn.Linear and nn.Conv2d.",
+    TODO_33=share_of(nn.Module.parameters),
+)
+
+
+share_of_zeros.mistake(
+    "A tensor with two dimensions need not be a linear layer's: you count embeddings, and their rows are zero "
+    "for padding. Ask for the type of the layer.",
+    TODO_34=share_of(lambda model: [p for p in model.parameters() if p.ndim > 1]),
+)
+
+
+share_of_zeros.mistake(
+    "Norms and embeddings have a parameter called weight as well. Ask for the type of the layer and not for the name.",
+    TODO_35=share_of(lambda model: [p for name, p in model.named_parameters() if name.endswith("weight")]),
+)
+
+
+share_of_zeros.mistake(
+    "The state dict also holds biases and what norms keep (running means, which begin at 0), and a shared "
+    "weight twice. Take the weights of nn.Linear and nn.Conv2d.",
+    TODO_36=share_of(lambda model: model.state_dict().values()),
+)
+
+
+share_of_zeros.mistake(
+    "That is the density, the share of weights that are left. The sparsity is the share of zeros.",
+    TODO_37=lambda model: 1 - share_of_zeros(model),
+)
+
+
+share_of_zeros.mistake(
+    "You give percent. Here it is a share from 0 to 1.", TODO_38=lambda model: 100 * share_of_zeros(model)
+)
+
+
+share_of_zeros.mistake(
+    "That is how many zeros there are. Divide by the number of weights.",
+    TODO_39=lambda model: sum(int((weight == 0).sum()) for weight in set(prunable(model))),
+)
+
+
+share_of_zeros.mistake(
+    "The convolutions are missing: nn.Conv2d has a weight too. isinstance(layer, (nn.Linear, nn.Conv2d)).",
+    TODO_40=share_of(lambda model: {layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)}),
+)
+
+
+share_of_zeros.mistake(
+    "You look at the model's own layers only, not at those inside its blocks, and there are most weights of a "
+    "big model. model.modules() goes to the bottom.",
+    TODO_41=share_of(top_level),
+)
+
+
+share_of_zeros.hints(
+    "model.modules() gives every layer, however deep. Which ones are nn.Linear or nn.Conv2d?",
+    "Two numbers: the zeros, (weight == 0).sum(), and all weights, weight.numel(), each added up over the layers.",
+    "A set of the weights, {layer.weight for layer in ...}, holds a shared one once.",
+)
