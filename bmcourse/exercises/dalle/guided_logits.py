@@ -1,4 +1,4 @@
-"""The exercise `guided_logits` of lesson 14."""
+"""Classifier-free guidance on logits, of Ho and Salimans 2022 (lesson 14)."""
 
 import torch
 
@@ -14,27 +14,6 @@ def guided_logits(conditional, unconditional, guidance):
     return unconditional + guidance * (conditional - unconditional)
 
 
-@guided_logits.judge
-def guided_by_loop(conditional, unconditional, guidance):
-    pairs = zip(conditional.flatten().tolist(), unconditional.flatten().tolist(), strict=True)
-    return torch.tensor([u + guidance * (c - u) for c, u in pairs]).view(conditional.shape)
-
-
-@guided_logits.right
-def guided_by_weights(conditional, unconditional, guidance):
-    return guidance * conditional + (1 - guidance) * unconditional
-
-
-@guided_logits.right
-def guided_by_lerp(conditional, unconditional, guidance):
-    return torch.lerp(unconditional, conditional, guidance)
-
-
-@guided_logits.right
-def guided_from_above(conditional, unconditional, guidance):
-    return conditional - (guidance - 1) * (unconditional - conditional)
-
-
 @guided_logits.cases
 def cases():
     return [
@@ -44,53 +23,71 @@ def cases():
     ]
 
 
+@guided_logits.judge
+def by_loop(conditional, unconditional, guidance):
+    pairs = zip(conditional.flatten().tolist(), unconditional.flatten().tolist(), strict=True)
+    return torch.tensor([u + guidance * (c - u) for c, u in pairs]).view(conditional.shape)
+
+
+@guided_logits.right
+def by_weights(conditional, unconditional, guidance):
+    return guidance * conditional + (1 - guidance) * unconditional
+
+
+@guided_logits.right
+def by_lerp(conditional, unconditional, guidance):
+    return torch.lerp(unconditional, conditional, guidance)
+
+
+@guided_logits.right
+def from_above(conditional, unconditional, guidance):
+    return conditional - (guidance - 1) * (unconditional - conditional)
+
+
 guided_logits.mistake(
     "You begin at the logits with the caption, so 0 is already the model as it is. (Some papers count so: w is "
     "guidance - 1.) Begin at those without.",
-    TODO_47=lambda conditional, unconditional, guidance: conditional + guidance * (conditional - unconditional),
+    from_conditional=lambda conditional, unconditional, guidance: (
+        conditional + guidance * (conditional - unconditional)
+    ),
 )
-
 
 guided_logits.mistake(
     "You exchanged the two: more guidance goes away from the caption.",
-    TODO_48=lambda conditional, unconditional, guidance: conditional + guidance * (unconditional - conditional),
+    exchanged=lambda conditional, unconditional, guidance: conditional + guidance * (unconditional - conditional),
 )
-
 
 guided_logits.mistake(
     "You begin at the logits with the caption, but more guidance goes back to those without. The way on is "
     "conditional - unconditional.",
-    TODO_49=lambda conditional, unconditional, guidance: conditional + (guidance - 1) * (unconditional - conditional),
+    back_again=lambda conditional, unconditional, guidance: (
+        conditional + (guidance - 1) * (unconditional - conditional)
+    ),
 )
-
 
 guided_logits.mistake(
     "You return the way and not the place: what every image needs, caption or not, is lost. Add the logits "
     "without the caption.",
-    TODO_50=lambda conditional, unconditional, guidance: guidance * (conditional - unconditional),
+    way_only=lambda conditional, unconditional, guidance: guidance * (conditional - unconditional),
 )
-
 
 guided_logits.mistake(
     "That is a low temperature: likely codes get likelier, whether or not the caption asks for them. The "
     "logits without the caption have to come in.",
-    TODO_51=lambda conditional, unconditional, guidance: guidance * conditional,
+    temperature=lambda conditional, unconditional, guidance: guidance * conditional,
 )
-
 
 guided_logits.mistake(
     "You add all of the conditional logits: what both share then counts twice at 1. Add the difference.",
-    TODO_52=lambda conditional, unconditional, guidance: unconditional + guidance * conditional,
+    conditional_added=lambda conditional, unconditional, guidance: unconditional + guidance * conditional,
 )
-
 
 guided_logits.mistake(
     "You mix probabilities, and above 1 some become negative. Mix the logits.",
-    TODO_53=lambda conditional, unconditional, guidance: (
+    probabilities=lambda conditional, unconditional, guidance: (
         unconditional.softmax(-1) + guidance * (conditional.softmax(-1) - unconditional.softmax(-1))
     ),
 )
-
 
 guided_logits.hints(
     "The way from a to b is b - a; `guidance` times the way, from a, is a + guidance * (b - a).",

@@ -1,4 +1,4 @@
-"""The exercise `lean` of lesson 14."""
+"""How far the bright pixels of an image lean to the right (lesson 14)."""
 
 import torch
 
@@ -18,8 +18,18 @@ def lean(image):
     return -(weight * rows * columns).sum() / (weight * rows**2).sum()
 
 
+@lean.cases
+def cases():
+    return [
+        (torch.eye(4).flip(1),),
+        (torch.eye(5)[:, :4],),
+        (torch.tensor([[0.0, 0.0, 0.9, 0.1], [0.0, 0.5, 0.0, 0.0], [0.0, 1.0, 0.2, 0.0]]),),
+        (torch.rand(8, 8),),
+    ]
+
+
 @lean.judge
-def lean_by_loop(image):
+def by_loop(image):
     points = [(r, c, b) for r, row in enumerate(image.tolist()) for c, b in enumerate(row)]
     total = sum(b for _, _, b in points)
     row, column = sum(r * b for r, _, b in points) / total, sum(c * b for _, c, b in points) / total
@@ -28,14 +38,14 @@ def lean_by_loop(image):
 
 
 @lean.right
-def lean_by_cov(image):
+def by_cov(image):
     places = image.nonzero().T
     table = torch.cov(places, aweights=image[tuple(places)].double())
     return (-table[0, 1] / table[0, 0]).float()
 
 
 @lean.right
-def lean_by_moments(image):
+def by_moments(image):
     height, width = image.shape
     p, r, c = image / image.sum(), torch.arange(float(height)), torch.arange(float(width))
     of_rows, of_columns = p.sum(1), p.sum(0)
@@ -44,7 +54,7 @@ def lean_by_moments(image):
 
 
 @lean.right
-def lean_by_fit(image):
+def by_fit(image):
     rows, columns = image.nonzero().T.float()
     root = image[image != 0].sqrt()
     line = torch.linalg.lstsq(torch.stack([rows * root, root], dim=1), (columns * root)[:, None]).solution
@@ -70,66 +80,48 @@ def _slope(w, r, c):
     return -(w * r * c).sum() / (w * r * r).sum()
 
 
-@lean.cases
-def cases():
-    return [
-        (torch.eye(4).flip(1),),
-        (torch.eye(5)[:, :4],),
-        (torch.tensor([[0.0, 0.0, 0.9, 0.1], [0.0, 0.5, 0.0, 0.0], [0.0, 1.0, 0.2, 0.0]]),),
-        (torch.rand(8, 8),),
-    ]
-
-
 lean.mistake(
     "The sign is wrong: rows count downward. A digit that leans to the right has its upper, smaller rows at "
     "the larger columns.",
-    TODO_23=leaning(lambda w, r, c: -_slope(w, r, c)),
+    sign=leaning(lambda w, r, c: -_slope(w, r, c)),
 )
-
 
 lean.mistake(
     "You count from the corner. Subtract the mean row and the mean column, weighted by brightness, first.",
-    TODO_24=leaning(_slope, centred=False),
+    from_corner=leaning(_slope, centred=False),
 )
-
 
 lean.mistake(
     "You count from the middle of the page. A digit may stand elsewhere: take its centre of mass, the mean row "
     "and column weighted by brightness.",
-    TODO_25=leaning(_slope, centred="page"),
+    from_middle_of_page=leaning(_slope, centred="page"),
 )
-
 
 lean.mistake(
     "You divide by the variance of the column. Asked is how many columns for one row: divide by the row's.",
-    TODO_26=leaning(lambda w, r, c: -(w * r * c).sum() / (w * c * c).sum()),
+    by_column_variance=leaning(lambda w, r, c: -(w * r * c).sum() / (w * c * c).sum()),
 )
-
 
 lean.mistake(
     "That is the correlation, from -1 to 1. It tells how thin the stroke is, too. Divide by the variance of "
     "the row alone.",
-    TODO_27=leaning(lambda w, r, c: -(w * r * c).sum() / ((w * r * r).sum() * (w * c * c).sum()).sqrt()),
+    correlation=leaning(lambda w, r, c: -(w * r * c).sum() / ((w * r * r).sum() * (w * c * c).sum()).sqrt()),
 )
-
 
 lean.mistake(
     "That is the covariance: a tall digit would lean more than a small one. Divide by the variance of the row.",
-    TODO_28=leaning(lambda w, r, c: -(w * r * c).sum()),
+    covariance=leaning(lambda w, r, c: -(w * r * c).sum()),
 )
-
 
 lean.mistake(
     "You weigh every pixel alike that is not black. Weigh it by its brightness.",
-    TODO_29=leaning(_slope, lambda image: (image > 0).float() / (image > 0).sum()),
+    unweighted=leaning(_slope, lambda image: (image > 0).float() / (image > 0).sum()),
 )
-
 
 lean.mistake(
     "You return an angle. Asked is the slope: pixels to the right for each pixel up.",
-    TODO_30=leaning(lambda w, r, c: _slope(w, r, c).atan().rad2deg()),
+    angle=leaning(lambda w, r, c: _slope(w, r, c).atan().rad2deg()),
 )
-
 
 lean.hints(
     "weight = image / image.sum() makes the brightness sum to 1; then a mean is (weight * x).sum().",

@@ -1,4 +1,4 @@
-"""The exercise `loss_on_codes` of lesson 14."""
+"""The mean cross-entropy of the codes that follow a caption (lesson 14)."""
 
 import torch
 import torch.nn.functional as F
@@ -15,34 +15,6 @@ def loss_on_codes(logits, tokens, words):
     return F.cross_entropy(logits[:, words - 1 : -1].flatten(0, 1), tokens[:, words:].flatten())
 
 
-@loss_on_codes.judge
-def loss_by_loop(logits, tokens, words):
-    losses = []
-    for b in range(len(tokens)):
-        for t in range(words, tokens.shape[1]):
-            scores = logits[b, t - 1].double()
-            losses.append(torch.logsumexp(scores, dim=0) - scores[tokens[b, t]])
-    return (sum(losses) / len(losses)).float()
-
-
-@loss_on_codes.right
-def loss_by_gather(logits, tokens, words):
-    probabilities = logits.softmax(dim=-1)[:, words - 1 : tokens.shape[1] - 1]
-    return -probabilities.gather(2, tokens[:, words:, None]).log().mean()
-
-
-@loss_on_codes.right
-def loss_by_transpose(logits, tokens, words):
-    return F.cross_entropy(logits[:, :-1].transpose(1, 2)[:, :, words - 1 :], tokens[:, words:])
-
-
-@loss_on_codes.right
-def loss_by_ignoring(logits, tokens, words):
-    targets = tokens[:, 1:].clone()
-    targets[:, : words - 1] = -100
-    return F.cross_entropy(logits[:, :-1].flatten(0, 1), targets.flatten())
-
-
 @loss_on_codes.cases
 def cases():
     return [
@@ -52,71 +24,92 @@ def cases():
     ]
 
 
+@loss_on_codes.judge
+def by_loop(logits, tokens, words):
+    losses = []
+    for b in range(len(tokens)):
+        for t in range(words, tokens.shape[1]):
+            scores = logits[b, t - 1].double()
+            losses.append(torch.logsumexp(scores, dim=0) - scores[tokens[b, t]])
+    return (sum(losses) / len(losses)).float()
+
+
+@loss_on_codes.right
+def by_gather(logits, tokens, words):
+    probabilities = logits.softmax(dim=-1)[:, words - 1 : tokens.shape[1] - 1]
+    return -probabilities.gather(2, tokens[:, words:, None]).log().mean()
+
+
+@loss_on_codes.right
+def by_transpose(logits, tokens, words):
+    return F.cross_entropy(logits[:, :-1].transpose(1, 2)[:, :, words - 1 :], tokens[:, words:])
+
+
+@loss_on_codes.right
+def by_ignoring(logits, tokens, words):
+    targets = tokens[:, 1:].clone()
+    targets[:, : words - 1] = -100
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), targets.flatten())
+
+
 loss_on_codes.mistake(
     "Nothing is shifted: the logits at place t score the token at place t + 1. Begin one place earlier, at the "
     "last word.",
-    TODO_38=lambda logits, tokens, words: F.cross_entropy(logits[:, words:].flatten(0, 1), tokens[:, words:].flatten()),
+    not_shifted=lambda logits, tokens, words: F.cross_entropy(
+        logits[:, words:].flatten(0, 1), tokens[:, words:].flatten()
+    ),
 )
-
 
 loss_on_codes.mistake(
     "You also predict the words of the caption. The model spends itself on guessing captions: leave them out.",
-    TODO_39=lambda logits, tokens, words: F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()),
+    words_too=lambda logits, tokens, words: F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten()),
 )
-
 
 loss_on_codes.mistake(
     "The first code is missing: nobody would learn how an image begins. The last word's logits score it.",
-    TODO_40=lambda logits, tokens, words: F.cross_entropy(
+    first_code_missing=lambda logits, tokens, words: F.cross_entropy(
         logits[:, words:-1].flatten(0, 1), tokens[:, words + 1 :].flatten()
     ),
 )
 
-
 loss_on_codes.mistake(
     "You shift the wrong way: the logits after a token are compared with the token before.",
-    TODO_41=lambda logits, tokens, words: F.cross_entropy(
+    shifted_back=lambda logits, tokens, words: F.cross_entropy(
         logits[:, words + 1 :].flatten(0, 1), tokens[:, words:-1].flatten()
     ),
 )
 
-
 loss_on_codes.mistake(
     "You took the sum and not the mean: the loss would grow with the batch.",
-    TODO_42=lambda logits, tokens, words: F.cross_entropy(
+    sum_not_mean=lambda logits, tokens, words: F.cross_entropy(
         logits[:, words - 1 : -1].flatten(0, 1), tokens[:, words:].flatten(), reduction="sum"
     ),
 )
 
-
 loss_on_codes.mistake(
     "You add up the codes of an image. Take the mean over the codes of all images.",
-    TODO_43=lambda logits, tokens, words: loss_on_codes(logits, tokens, words) * (tokens.shape[1] - words),
+    sum_over_codes=lambda logits, tokens, words: loss_on_codes(logits, tokens, words) * (tokens.shape[1] - words),
 )
-
 
 loss_on_codes.mistake(
     "cross_entropy wants the scores of the tokens in the second dimension. Make one long list of all places "
     "first: .flatten(0, 1) for the logits, .flatten() for the tokens.",
-    TODO_44=lambda logits, tokens, words: F.cross_entropy(logits[:, words - 1 : -1], tokens[:, words:]),
+    classes_not_second=lambda logits, tokens, words: F.cross_entropy(logits[:, words - 1 : -1], tokens[:, words:]),
 )
-
 
 loss_on_codes.mistake(
     "You divide by all T tokens. Divide by the number of codes: the words have no loss.",
-    TODO_45=lambda logits, tokens, words: (
+    divided_by_all=lambda logits, tokens, words: (
         loss_on_codes(logits, tokens, words) * (tokens.shape[1] - words) / tokens.shape[1]
     ),
 )
 
-
 loss_on_codes.mistake(
     "You pass probabilities to cross_entropy, which makes the softmax itself. Pass the logits.",
-    TODO_46=lambda logits, tokens, words: F.cross_entropy(
+    probabilities=lambda logits, tokens, words: F.cross_entropy(
         logits[:, words - 1 : -1].softmax(dim=-1).flatten(0, 1), tokens[:, words:].flatten()
     ),
 )
-
 
 loss_on_codes.hints(
     "The codes are tokens[:, words:]. Which places of the logits score them?",

@@ -1,4 +1,4 @@
-"""The exercise `pass_gradient` of lesson 14."""
+"""The straight-through estimator of Bengio, Léonard and Courville 2013 (lesson 14)."""
 
 import torch
 
@@ -13,6 +13,14 @@ from bmcourse.exercises.outcomes import Mistake
 )
 def pass_gradient(vectors, quantized):
     return vectors + (quantized - vectors).detach()
+
+
+@pass_gradient.cases
+def cases():
+    return [
+        (torch.tensor([0.2, 0.9]), torch.tensor([0.0, 1.0]), torch.ones(2)),
+        (torch.randn(3, 4), torch.randn(3, 4), torch.randn(3, 4)),
+    ]
 
 
 @pass_gradient.run
@@ -31,6 +39,11 @@ def value_and_gradients(answer, vectors, quantized, weights):
     return [result.detach(), *gradients]
 
 
+@pass_gradient.judge
+def expected(vectors, quantized, weights):
+    return [quantized, weights, torch.zeros_like(weights)]
+
+
 class Straight(torch.autograd.Function):
     @staticmethod
     def forward(ctx, vectors, quantized):
@@ -42,17 +55,17 @@ class Straight(torch.autograd.Function):
 
 
 @pass_gradient.right
-def straight_by_function(vectors, quantized):
+def by_function(vectors, quantized):
     return Straight.apply(vectors, quantized)
 
 
 @pass_gradient.right
-def straight_by_difference(vectors, quantized):
+def by_difference(vectors, quantized):
     return quantized.detach() + vectors - vectors.detach()
 
 
 @pass_gradient.right
-def straight_by_no_grad(vectors, quantized):
+def by_no_grad(vectors, quantized):
     with torch.no_grad():
         step = quantized - vectors
     return vectors + step
@@ -61,67 +74,47 @@ def straight_by_no_grad(vectors, quantized):
 @pass_gradient.mistake(
     "You wrote into `vectors`. They are the encoder's own answer: leave them, and make a new tensor."
 )
-def straight_by_overwriting(vectors, quantized):
+def overwritten(vectors, quantized):
     vectors.data = quantized.data
     return vectors
-
-
-@pass_gradient.cases
-def cases():
-    return [
-        (torch.tensor([0.2, 0.9]), torch.tensor([0.0, 1.0]), torch.ones(2)),
-        (torch.randn(3, 4), torch.randn(3, 4), torch.randn(3, 4)),
-    ]
-
-
-@pass_gradient.judge
-def expected(vectors, quantized, weights):
-    return [quantized, weights, torch.zeros_like(weights)]
 
 
 pass_gradient.mistake(
     "The value is right, but the whole gradient goes to `quantized`, and none reaches the vectors: the encoder "
     "before them would never learn.",
-    TODO_16=lambda vectors, quantized: quantized,
+    quantized_itself=lambda vectors, quantized: quantized,
 )
-
 
 pass_gradient.mistake(
     "The gradient is right, but nothing is quantized: the decoder would see vectors that no code stands for.",
-    TODO_17=lambda vectors, quantized: vectors,
+    vectors_themselves=lambda vectors, quantized: vectors,
 )
-
 
 pass_gradient.mistake(
     "You cut the graph: no gradient reaches anything. Add `vectors` in such a way that its value cancels.",
-    TODO_18=lambda vectors, quantized: quantized.detach(),
+    all_detached=lambda vectors, quantized: quantized.detach(),
 )
-
 
 pass_gradient.mistake(
     "You exchanged the two: the value is that of the vectors, and the gradient goes to `quantized`.",
-    TODO_19=lambda vectors, quantized: quantized + (vectors - quantized).detach(),
+    exchanged=lambda vectors, quantized: quantized + (vectors - quantized).detach(),
 )
-
 
 pass_gradient.mistake(
     "The value is the sum of both. Take the vectors' value away again, without their gradient: "
     "(quantized - vectors).detach().",
-    TODO_20=lambda vectors, quantized: vectors + quantized.detach(),
+    sum_of_both=lambda vectors, quantized: vectors + quantized.detach(),
 )
-
 
 pass_gradient.mistake(
     "`quantized` gets a gradient as well. Detach the whole difference: (quantized - vectors).detach().",
-    TODO_21=lambda vectors, quantized: vectors + quantized - vectors.detach(),
+    both_gradients=lambda vectors, quantized: vectors + quantized - vectors.detach(),
 )
-
 
 pass_gradient.mistake(
     "You take the middle of both: the value is not that of a code, and the gradient is halved.",
-    TODO_22=lambda vectors, quantized: (vectors + quantized) / 2,
+    middle=lambda vectors, quantized: (vectors + quantized) / 2,
 )
-
 
 pass_gradient.hints(
     "x.detach() has the value of x and no gradient.",

@@ -1,4 +1,4 @@
-"""The exercise `without_caption` of lesson 14."""
+"""Captions of which some are wiped out, for classifier-free guidance (lesson 14)."""
 
 import torch
 
@@ -13,46 +13,6 @@ def without_caption(captions, draws, rate):
     return torch.where((draws < rate)[:, None], 0, captions)
 
 
-@without_caption.judge
-def without_by_loop(captions, draws, rate):
-    rows = zip(captions.tolist(), draws.tolist(), strict=True)
-    return torch.tensor([[0] * len(row) if draw < rate else row for row, draw in rows])
-
-
-@without_caption.right
-def without_by_product(captions, draws, rate):
-    return captions * (draws >= rate).long().unsqueeze(1)
-
-
-@without_caption.right
-def without_by_copy(captions, draws, rate):
-    kept = captions.clone()
-    kept[draws < rate] = 0
-    return kept
-
-
-@without_caption.right
-def without_by_fill(captions, draws, rate):
-    return captions.masked_fill(~(draws >= rate)[:, None], 0)
-
-
-@without_caption.mistake(
-    "The result is right, but you changed the captions that came in: in the next epoch they are gone for ever."
-)
-def without_in_place(captions, draws, rate):
-    captions[draws < rate] = 0
-    return captions
-
-
-@without_caption.mistake(
-    "You wipe out the first word only: the rest still says which digit it is. All words of a caption go."
-)
-def without_first_word(captions, draws, rate):
-    kept = captions.clone()
-    kept[draws < rate, 0] = 0
-    return kept
-
-
 @without_caption.cases
 def cases():
     return [
@@ -62,50 +22,83 @@ def cases():
     ]
 
 
+@without_caption.judge
+def by_loop(captions, draws, rate):
+    rows = zip(captions.tolist(), draws.tolist(), strict=True)
+    return torch.tensor([[0] * len(row) if draw < rate else row for row, draw in rows])
+
+
+@without_caption.right
+def by_product(captions, draws, rate):
+    return captions * (draws >= rate).long().unsqueeze(1)
+
+
+@without_caption.right
+def by_copy(captions, draws, rate):
+    kept = captions.clone()
+    kept[draws < rate] = 0
+    return kept
+
+
+@without_caption.right
+def by_fill(captions, draws, rate):
+    return captions.masked_fill(~(draws >= rate)[:, None], 0)
+
+
+@without_caption.mistake(
+    "The result is right, but you changed the captions that came in: in the next epoch they are gone for ever."
+)
+def in_place(captions, draws, rate):
+    captions[draws < rate] = 0
+    return captions
+
+
+@without_caption.mistake(
+    "You wipe out the first word only: the rest still says which digit it is. All words of a caption go."
+)
+def first_word_only(captions, draws, rate):
+    kept = captions.clone()
+    kept[draws < rate, 0] = 0
+    return kept
+
+
 without_caption.mistake(
     "You wipe out the wrong ones: with a rate of 0.1, nine of ten captions would go. Those below the rate go.",
-    TODO_31=lambda captions, draws, rate: torch.where((draws >= rate)[:, None], 0, captions),
+    wrong_side=lambda captions, draws, rate: torch.where((draws >= rate)[:, None], 0, captions),
 )
-
 
 without_caption.mistake(
     "You also wipe out where the number equals the rate. With a rate of 0 nothing may go: use <.",
-    TODO_32=lambda captions, draws, rate: torch.where((draws <= rate)[:, None], 0, captions),
+    or_equal=lambda captions, draws, rate: torch.where((draws <= rate)[:, None], 0, captions),
 )
-
 
 without_caption.mistake(
     "You remove whole rows: then captions and images no longer belong together. Set the words to 0.",
-    TODO_33=lambda captions, draws, rate: captions[draws >= rate],
+    rows_removed=lambda captions, draws, rate: captions[draws >= rate],
 )
-
 
 without_caption.mistake(
     "`draws < rate` has B answers, one a caption, and torch takes them for the W words. [:, None] makes them "
     "(B, 1): one for all words of a row.",
-    TODO_34=lambda captions, draws, rate: torch.where(draws < rate, 0, captions),
+    over_the_words=lambda captions, draws, rate: torch.where(draws < rate, 0, captions),
 )
-
 
 without_caption.mistake(
     "Words are numbers in a list, not strengths: nothing may be scaled as in dropout, and they stay whole.",
-    TODO_35=lambda captions, draws, rate: captions * (draws >= rate)[:, None] / (1 - rate),
+    scaled=lambda captions, draws, rate: captions * (draws >= rate)[:, None] / (1 - rate),
 )
-
 
 without_caption.mistake(
     "You fill in another word. Word 0, <nothing>, stands for a caption that is not given.",
-    TODO_36=lambda captions, draws, rate: torch.where(
+    other_word=lambda captions, draws, rate: torch.where(
         (draws < rate)[:, None], captions.mode().values[:, None], captions
     ),
 )
 
-
 without_caption.mistake(
     "Nothing is wiped out: the model would never learn to write without a caption.",
-    TODO_37=lambda captions, draws, rate: captions,
+    nothing_wiped=lambda captions, draws, rate: captions,
 )
-
 
 without_caption.hints(
     "draws < rate says which rows go: (B,). With [:, None] it is (B, 1) and holds for every word of a row.",

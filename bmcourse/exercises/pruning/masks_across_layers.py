@@ -1,11 +1,11 @@
-"""The exercise `masks_across_layers` of lesson 08."""
+"""One mask for each layer, of which the smallest weights of all layers together are False (lesson 08)."""
 
 import torch
 from torch.nn.utils import prune
 
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
-from bmcourse.exercises.pruning.shared import (
+from bmcourse.exercises.pruning.masks import (
     FLOATS,
     INVERTED,
     LARGEST,
@@ -31,6 +31,23 @@ def masks_across_layers(weights, rate):
     return [part.view(weight.shape) for part, weight in zip(parts, weights, strict=True)]
 
 
+@masks_across_layers.cases
+def cases():
+    return [
+        ([torch.tensor([3.0, -4.0]), torch.tensor([[0.5], [-1.0]])], 0.5),
+        ([torch.randn(4, 5), 0.3 * torch.randn(7), 2 * torch.randn(2, 3, 2)], 0.4),
+        ([0.1 * torch.randn(6, 6), torch.randn(3, 7)], 0.83),
+        ([torch.ones(2, 3), -torch.ones(5), torch.full((2,), 2.0)], 0.3),
+        ([torch.randn(4, 4)], 0.3),
+    ]
+
+
+def cut(row, shaped):
+    """The row in parts, of the shapes of the tensors in the list `shaped`."""
+    parts = row.split([tensor.numel() for tensor in shaped])
+    return [part.view(tensor.shape) for part, tensor in zip(parts, shaped, strict=True)]
+
+
 @masks_across_layers.run
 def settled_across(answer, weights, rate):
     """The masks in one row, settled among equal weights; and the shapes they had."""
@@ -46,20 +63,19 @@ def settled_across(answer, weights, rate):
     return cut(row, masks)
 
 
-def cut(row, shaped):
-    """The row in parts, of the shapes of the tensors in the list `shaped`."""
-    parts = row.split([tensor.numel() for tensor in shaped])
-    return [part.view(tensor.shape) for part, tensor in zip(parts, shaped, strict=True)]
-
-
-def masks_by_torch(weights, rate):
+def by_torch(weights, rate):
     layers = [Weights(weight) for weight in weights]
     prune.global_unstructured([(layer, "weight") for layer in layers], prune.L1Unstructured, amount=rate)
     return [layer.weight_mask.bool() for layer in layers]
 
 
+@masks_across_layers.judge
+def expected(weights, rate):
+    return settled_across(by_torch, weights, rate)
+
+
 @masks_across_layers.right
-def masks_by_loop(weights, rate):
+def by_loop(weights, rate):
     places = [(abs(w), layer, i) for layer, one in enumerate(weights) for i, w in enumerate(one.flatten().tolist())]
     masks = [torch.ones(weight.numel(), dtype=torch.bool) for weight in weights]
     for _, layer, i in sorted(places)[: round(rate * len(places))]:
@@ -68,26 +84,24 @@ def masks_by_loop(weights, rate):
 
 
 @masks_across_layers.right
-def masks_by_vector(weights, rate):
+def by_vector(weights, rate):
     row = torch.nn.utils.parameters_to_vector(weights)
     return cut(row.square().argsort().argsort() >= round(rate * len(row)), weights)
 
 
 @masks_across_layers.right
-def masks_by_topk(weights, rate):
+def by_topk(weights, rate):
     row = torch.hstack([weight.abs().ravel() for weight in weights])
     gone = torch.topk(row, round(rate * len(row)), largest=False).indices
     return cut(torch.ones(row.shape).bool().index_fill(0, gone, False), weights)
 
 
-def across(size=lambda weight: weight.abs(), count=lambda rate, n: round(rate * n)):
-    """Wrong masks: the first `count(rate, n)` weights go, in the order of `size(weight)` over all layers."""
-
-    def answer(weights, rate):
-        row = torch.cat([size(weight).flatten() for weight in weights])
-        return cut(row.argsort(stable=True).argsort() >= count(rate, len(row)), weights)
-
-    return answer
+@masks_across_layers.mistake(
+    "Each layer loses the same share: you sort layer by layer. The last layer, small and with strong weights, "
+    "suffers most from that. Put the weights of all layers in one row with torch.cat, and sort once."
+)
+def layer_by_layer(weights, rate):
+    return [smallest_mask(weight, rate) for weight in weights]
 
 
 def one_threshold(threshold):
@@ -100,112 +114,85 @@ def one_threshold(threshold):
     return answer
 
 
-@masks_across_layers.mistake(
-    "Each layer loses the same share: you sort layer by layer. The last layer, small and with strong weights, "
-    "suffers most from that. Put the weights of all layers in one row with torch.cat, and sort once."
-)
-def layer_by_layer(weights, rate):
-    return [smallest_mask(weight, rate) for weight in weights]
-
-
-@masks_across_layers.cases
-def cases():
-    return [
-        ([torch.tensor([3.0, -4.0]), torch.tensor([[0.5], [-1.0]])], 0.5),
-        ([torch.randn(4, 5), 0.3 * torch.randn(7), 2 * torch.randn(2, 3, 2)], 0.4),
-        ([0.1 * torch.randn(6, 6), torch.randn(3, 7)], 0.83),
-        ([torch.ones(2, 3), -torch.ones(5), torch.full((2,), 2.0)], 0.3),
-        ([torch.randn(4, 4)], 0.3),
-    ]
-
-
-@masks_across_layers.judge
-def expected(weights, rate):
-    return settled_across(masks_by_torch, weights, rate)
-
-
 masks_across_layers.mistake(
     "You take the mean of the layers' thresholds. A layer of 10 weights then has as much say as one of 10000, "
     "and the count is wrong. Sort all weights together.",
-    TODO_17=one_threshold(lambda sizes, rate: sum(largest_to_go(s, rate) for s in sizes) / len(sizes)),
+    mean_of_thresholds=one_threshold(lambda sizes, rate: sum(largest_to_go(s, rate) for s in sizes) / len(sizes)),
 )
-
 
 masks_across_layers.mistake(
     "Your threshold comes from the first layer alone. Put the weights of all layers in one row and sort that.",
-    TODO_18=one_threshold(lambda sizes, rate: largest_to_go(sizes[0], rate)),
+    first_layers_threshold=one_threshold(lambda sizes, rate: largest_to_go(sizes[0], rate)),
 )
-
 
 masks_across_layers.mistake(
     "All weights that are as small as the threshold go, so with equal weights more go than asked. Take the "
     "places of the smallest ones (argsort) and count those off.",
-    TODO_19=one_threshold(lambda sizes, rate: largest_to_go(torch.cat(sizes), rate)),
+    ties_go=one_threshold(lambda sizes, rate: largest_to_go(torch.cat(sizes), rate)),
 )
+
+
+def across(size=lambda weight: weight.abs(), count=lambda rate, n: round(rate * n)):
+    """Wrong masks: the first `count(rate, n)` weights go, in the order of `size(weight)` over all layers."""
+
+    def answer(weights, rate):
+        row = torch.cat([size(weight).flatten() for weight in weights])
+        return cut(row.argsort(stable=True).argsort() >= count(rate, len(row)), weights)
+
+    return answer
 
 
 masks_across_layers.mistake(
     "You divide each layer by its largest weight before you compare. Then a weak layer keeps as many as a "
     "strong one. Some methods want that; here sizes are compared as they are.",
-    TODO_20=across(lambda weight: weight.abs() / weight.abs().max()),
+    divided_by_largest=across(lambda weight: weight.abs() / weight.abs().max()),
 )
-
 
 masks_across_layers.mistake(
     "You divide each layer by its norm before you compare, so the layers' own strength does not count. Here "
     "sizes are compared as they are.",
-    TODO_21=across(lambda weight: weight.abs() / weight.norm()),
+    divided_by_norm=across(lambda weight: weight.abs() / weight.norm()),
 )
 
+masks_across_layers.mistake(SIGNED, signed=across(lambda weight: weight))
 
-masks_across_layers.mistake(SIGNED, TODO_22=across(lambda weight: weight))
-
-
-masks_across_layers.mistake(LARGEST, TODO_23=across(lambda weight: -weight.abs()))
-
+masks_across_layers.mistake(LARGEST, largest_go=across(lambda weight: -weight.abs()))
 
 masks_across_layers.mistake(
-    INVERTED, TODO_24=lambda weights, rate: [~mask for mask in masks_across_layers(weights, rate)]
+    INVERTED, inverted=lambda weights, rate: [~mask for mask in masks_across_layers(weights, rate)]
 )
-
 
 masks_across_layers.mistake(
     "You keep the share `rate`. It is the share that goes: at 0.2, four weights of five stay.",
-    TODO_25=across(count=lambda rate, n: n - round(rate * n)),
+    rate_kept=across(count=lambda rate, n: n - round(rate * n)),
 )
-
 
 masks_across_layers.mistake(
     "int() cuts off: 0.4 of 39 is 15.6, which is 16 weights and not 15. Use round().",
-    TODO_26=across(count=lambda rate, n: int(rate * n)),
+    cut_off=across(count=lambda rate, n: int(rate * n)),
 )
-
 
 masks_across_layers.mistake(
     "Return a list with one mask for each layer. mask.split([numbers of weights]) cuts a long row in parts, "
     "and .view(weight.shape) gives each its shape.",
-    TODO_27=lambda weights, rate: torch.cat([mask.flatten() for mask in masks_across_layers(weights, rate)]),
+    one_long_row=lambda weights, rate: torch.cat([mask.flatten() for mask in masks_across_layers(weights, rate)]),
 )
-
 
 masks_across_layers.mistake(
     "Your masks are long rows. Give each the shape of its weight: .view(weight.shape).",
-    TODO_28=lambda weights, rate: [mask.flatten() for mask in masks_across_layers(weights, rate)],
+    rows_not_shapes=lambda weights, rate: [mask.flatten() for mask in masks_across_layers(weights, rate)],
 )
-
 
 masks_across_layers.mistake(
     NOT_A_MASK,
-    TODO_29=lambda weights, rate: [
+    weights_not_masks=lambda weights, rate: [
         w * mask for w, mask in zip(weights, masks_across_layers(weights, rate), strict=True)
     ],
 )
 
-
 masks_across_layers.mistake(
-    FLOATS, TODO_30=lambda weights, rate: [mask.float() for mask in masks_across_layers(weights, rate)]
+    FLOATS, floats=lambda weights, rate: [mask.float() for mask in masks_across_layers(weights, rate)]
 )
-
 
 masks_across_layers.hints(
     "It is smallest_mask on one long row that holds the weights of all layers. Make that row first.",

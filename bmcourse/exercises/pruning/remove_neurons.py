@@ -1,4 +1,4 @@
-"""The exercise `remove_neurons` of lesson 08."""
+"""Two smaller layers in which only some hidden neurons are left (lesson 08)."""
 
 import copy
 
@@ -24,6 +24,21 @@ def remove_neurons(first, second, keep):
         after.weight.copy_(second.weight[:, keep])
         after.bias.copy_(second.bias)
     return smaller, after
+
+
+def removal_case(inputs, neurons, outputs, keep):
+    weights = [torch.randn(neurons, inputs), torch.randn(outputs, neurons)]
+    return weights, [torch.randn(neurons), torch.randn(outputs)], keep
+
+
+@remove_neurons.cases
+def cases():
+    return [
+        removal_case(2, 3, 2, [0, 2]),
+        removal_case(5, 6, 6, [1, 4, 5]),
+        removal_case(4, 4, 4, [1, 3]),
+        removal_case(3, 7, 5, [0]),
+    ]
 
 
 def _layer(weight, bias):
@@ -89,14 +104,14 @@ def removed(answer, weights, biases, keep):
     if difference(described(first, second), before, 0.0):
         raise Mistake(SHARED)
     sizes = [(layer.out_features, layer.in_features) for layer in pair]
-    right = not difference(after, removed_by_hand(weights, biases, keep), 0.0)
+    right = not difference(after, by_hand(weights, biases, keep), 0.0)
     if right and sizes != [layer.weight.shape for layer in pair]:
         raise Mistake(OTHER_SIZES)
     return after
 
 
 @remove_neurons.judge
-def removed_by_hand(weights, biases, keep):
+def by_hand(weights, biases, keep):
     """Number by number: what belongs to a neuron that stays."""
     rows = [weights[0][neuron] for neuron in keep]
     columns = [[row[neuron].item() for neuron in keep] for row in weights[1]]
@@ -106,7 +121,7 @@ def removed_by_hand(weights, biases, keep):
 
 
 @remove_neurons.right
-def remove_by_copies(first, second, keep):
+def by_copies(first, second, keep):
     first, second = copy.deepcopy(first), copy.deepcopy(second)
     first.weight, first.bias = nn.Parameter(first.weight[keep]), nn.Parameter(first.bias[keep])
     second.weight = nn.Parameter(second.weight[:, keep])
@@ -115,7 +130,7 @@ def remove_by_copies(first, second, keep):
 
 
 @remove_neurons.right
-def remove_by_data(first, second, keep):
+def by_data(first, second, keep):
     keep = torch.tensor(keep)
     pair = nn.Linear(first.weight.shape[1], len(keep)), nn.Linear(len(keep), second.weight.shape[0])
     pair[0].weight.data = first.weight.data.index_select(0, keep)
@@ -126,42 +141,11 @@ def remove_by_data(first, second, keep):
 
 
 @remove_neurons.right
-def remove_by_states(first, second, keep):
+def by_states(first, second, keep):
     pair = [nn.Linear(first.in_features, len(keep)), nn.Linear(len(keep), second.out_features)]
     pair[0].load_state_dict({name: tensor[keep] for name, tensor in first.state_dict().items()})
     pair[1].load_state_dict({"weight": second.weight[:, keep], "bias": second.bias})
     return pair
-
-
-def cut_layers(
-    rows=lambda weight, keep: weight[keep],
-    bias=lambda bias, keep: bias[keep],
-    columns=lambda weight, keep: weight[:, keep],
-    last=lambda bias, keep: bias,
-):
-    """A wrong removal: one with a changed part."""
-
-    def answer(first, second, keep):
-        parts = [(rows, first.weight), (bias, first.bias), (columns, second.weight), (last, second.bias)]
-        with torch.no_grad():
-            W, b, V, c = (part(tensor, keep) for part, tensor in parts)
-        return _layer(W, b), _layer(V, c)
-
-    return answer
-
-
-def _copied(*parts):
-    """A wrong removal: new layers into which only these parts are copied; None is one left as nn.Linear draws it."""
-
-    def answer(first, second, keep):
-        pair = nn.Linear(first.in_features, len(keep)), nn.Linear(len(keep), second.out_features)
-        right = remove_neurons(first, second, keep)
-        for layer, part in zip((0, 0, 1, 1), parts, strict=True):
-            if part:
-                getattr(pair[layer], part).data.copy_(getattr(right[layer], part).data)
-        return pair
-
-    return answer
 
 
 @remove_neurons.mistake(
@@ -223,108 +207,114 @@ def old_sizes(first, second, keep):
     return smaller, after
 
 
-def removal_case(inputs, neurons, outputs, keep):
-    weights = [torch.randn(neurons, inputs), torch.randn(outputs, neurons)]
-    return weights, [torch.randn(neurons), torch.randn(outputs)], keep
+def cut_layers(
+    rows=lambda weight, keep: weight[keep],
+    bias=lambda bias, keep: bias[keep],
+    columns=lambda weight, keep: weight[:, keep],
+    last=lambda bias, keep: bias,
+):
+    """A wrong removal: one with a changed part."""
 
+    def answer(first, second, keep):
+        parts = [(rows, first.weight), (bias, first.bias), (columns, second.weight), (last, second.bias)]
+        with torch.no_grad():
+            W, b, V, c = (part(tensor, keep) for part, tensor in parts)
+        return _layer(W, b), _layer(V, c)
 
-@remove_neurons.cases
-def cases():
-    return [
-        removal_case(2, 3, 2, [0, 2]),
-        removal_case(5, 6, 6, [1, 4, 5]),
-        removal_case(4, 4, 4, [1, 3]),
-        removal_case(3, 7, 5, [0]),
-    ]
+    return answer
 
 
 remove_neurons.mistake(
     "You shrink the first layer only. The second one still waits for all the neurons, and a forward pass ends "
     "in 'mat1 and mat2 shapes cannot be multiplied'. Its columns must go too: second.weight[:, keep].",
-    TODO_66=cut_layers(columns=lambda weight, keep: weight),
+    second_layer_whole=cut_layers(columns=lambda weight, keep: weight),
 )
 
-
-remove_neurons.mistake(MISFIT, TODO_67=cut_layers(columns=lambda weight, keep: weight[keep]))
-
+remove_neurons.mistake(MISFIT, rows_of_the_second=cut_layers(columns=lambda weight, keep: weight[keep]))
 
 remove_neurons.mistake(
     "The first layer's bias still has a number for every neuron. A neuron is a row of the weight and its bias: "
     "first.bias[keep].",
-    TODO_68=cut_layers(bias=lambda bias, keep: bias),
+    old_bias_length=cut_layers(bias=lambda bias, keep: bias),
 )
-
 
 remove_neurons.mistake(
     "The second layer keeps its first columns, and not those of the neurons that stay. Each neuron then meets "
     "the weights of another one: second.weight[:, keep].",
-    TODO_69=cut_layers(columns=lambda weight, keep: weight[:, : len(keep)]),
+    first_columns=cut_layers(columns=lambda weight, keep: weight[:, : len(keep)]),
 )
-
 
 remove_neurons.mistake(
     "The first layer keeps the first biases, and not those of the neurons that stay: first.bias[keep].",
-    TODO_70=cut_layers(bias=lambda bias, keep: bias[: len(keep)]),
+    first_biases=cut_layers(bias=lambda bias, keep: bias[: len(keep)]),
 )
-
 
 remove_neurons.mistake(
     "You keep the first len(keep) neurons. `keep` says which ones stay: first.weight[keep].",
-    TODO_71=cut_layers(
+    first_neurons=cut_layers(
         *[lambda tensor, keep: tensor[: len(keep)]] * 2, columns=lambda weight, keep: weight[:, : len(keep)]
     ),
 )
 
-
 remove_neurons.mistake(
     "The second layer has lost its bias. It belongs to the outputs, which all stay: copy it whole.",
-    TODO_72=cut_layers(last=lambda bias, keep: torch.zeros_like(bias)),
+    no_last_bias=cut_layers(last=lambda bias, keep: torch.zeros_like(bias)),
 )
+
+
+def _copied(*parts):
+    """A wrong removal: new layers into which only these parts are copied; None is one left as nn.Linear draws it."""
+
+    def answer(first, second, keep):
+        pair = nn.Linear(first.in_features, len(keep)), nn.Linear(len(keep), second.out_features)
+        right = remove_neurons(first, second, keep)
+        for layer, part in zip((0, 0, 1, 1), parts, strict=True):
+            if part:
+                getattr(pair[layer], part).data.copy_(getattr(right[layer], part).data)
+        return pair
+
+    return answer
 
 
 remove_neurons.mistake(
     "You did not copy the second layer's bias, so it is the random one of a new nn.Linear. Copy it whole: its "
     "outputs all stay.",
-    TODO_73=_copied("weight", "bias", "weight", None),
+    random_last_bias=_copied("weight", "bias", "weight", None),
 )
-
 
 remove_neurons.mistake(
     "You did not copy the first layer's bias: it is the random one of a new nn.Linear. Copy first.bias[keep].",
-    TODO_74=_copied("weight", None, "weight", "bias"),
+    random_first_bias=_copied("weight", None, "weight", "bias"),
 )
-
 
 remove_neurons.mistake(
     "You copied the weights only, so both biases are the random ones of a new nn.Linear. Copy first.bias[keep] "
     "and second.bias.",
-    TODO_75=_copied("weight", None, "weight", None),
+    random_biases=_copied("weight", None, "weight", None),
 )
-
 
 remove_neurons.mistake(
     "The first layer has lost its biases. Copy those of the neurons that stay: first.bias[keep].",
-    TODO_76=cut_layers(bias=lambda bias, keep: torch.zeros(len(keep))),
+    no_first_bias=cut_layers(bias=lambda bias, keep: torch.zeros(len(keep))),
 )
-
 
 remove_neurons.mistake(
     "Both layers have a bias, and it is part of what they compute: leave out bias=False.",
-    TODO_77=lambda first, second, keep: (nn.Linear(2, len(keep), bias=False), remove_neurons(first, second, keep)[1]),
+    bias_false=lambda first, second, keep: (
+        nn.Linear(2, len(keep), bias=False),
+        remove_neurons(first, second, keep)[1],
+    ),
 )
-
 
 remove_neurons.mistake(
     "The second weight is transposed. nn.Linear keeps (out, in): second.weight[:, keep].",
-    TODO_78=cut_layers(columns=lambda weight, keep: weight[:, keep].T),
+    transposed=cut_layers(columns=lambda weight, keep: weight[:, keep].T),
 )
-
 
 remove_neurons.mistake(
     "Return the two new nn.Linear layers: return smaller, after.",
-    TODO_79=lambda first, second, keep: remove_neurons(first, second, keep)[0],
+    one_layer_back=lambda first, second, keep: remove_neurons(first, second, keep)[0],
 )
-
 
 remove_neurons.hints(
     "In nn.Linear the weight is (out, in). Which rows or columns belong to hidden neuron 3, in each layer?",

@@ -1,4 +1,4 @@
-"""The exercise `share_of_zeros` of lesson 08."""
+"""The share of zeros among the weights of a model (lesson 08)."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch import nn
 from bmcourse.exercises.compare import difference
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
-from bmcourse.exercises.pruning.shared import as_number
+from bmcourse.exercises.pruning.masks import as_number
 
 
 @exercise(
@@ -52,16 +52,6 @@ TWICE = (
 )
 
 
-@share_of_zeros.run
-def share_and_tied(answer, model, tied=None):
-    """The share of an answer; where that is right, it must also be right for the model `tied`, whose layers share."""
-    share = as_number(answer(model))
-    right = not difference(share, count_by_names(model), 1e-5)
-    if right and tied and difference(answer(tied), count_by_names(tied), 1e-5):
-        raise Mistake(TWICE)
-    return share
-
-
 def count_by_names(model):
     zeros = weights = 0
     for name, parameter in model.named_parameters():
@@ -72,15 +62,30 @@ def count_by_names(model):
     return zeros / weights
 
 
+@share_of_zeros.run
+def share_and_tied(answer, model, tied=None):
+    """The share of an answer; where that is right, it must also be right for the model `tied`, whose layers share."""
+    share = as_number(answer(model))
+    right = not difference(share, count_by_names(model), 1e-5)
+    if right and tied and difference(answer(tied), count_by_names(tied), 1e-5):
+        raise Mistake(TWICE)
+    return share
+
+
+@share_of_zeros.judge
+def expected(model, tied=None):
+    return count_by_names(model)
+
+
 @share_of_zeros.right
-def share_in_one_row(model):
+def in_one_row(model):
     layers = filter(lambda layer: isinstance(layer, (nn.Linear, nn.Conv2d)), model.modules())
     weights = list({id(layer.weight): layer.weight for layer in layers}.values())
     return (nn.utils.parameters_to_vector(weights) == 0).float().mean().item()
 
 
 @share_of_zeros.right
-def share_with_a_memory(model):
+def with_a_memory(model):
     seen, zeros, count = set(), 0, 0
     for layer in model.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)) and id(layer.weight) not in seen:
@@ -91,7 +96,7 @@ def share_with_a_memory(model):
 
 
 @share_of_zeros.right
-def share_by_dimensions(model):
+def by_dimensions(model):
     norms = (nn.LayerNorm, nn.BatchNorm2d, nn.Embedding)
     parameters = {
         parameter
@@ -112,21 +117,6 @@ def _share(tensors):
     return sum(int((t == 0).sum()) for t in tensors) / sum(t.numel() for t in tensors)
 
 
-def share_of(choose):
-    """A wrong share: zeros among the tensors that `choose(model)` gives."""
-    return lambda model: _share(choose(model))
-
-
-def weights_and_biases(model):
-    layers = [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
-    return {parameter for layer in layers for parameter in layer.parameters()}
-
-
-def top_level(model):
-    layers = [layer for layer in [model, *model.children()] if isinstance(layer, (nn.Linear, nn.Conv2d))]
-    return {layer.weight for layer in layers}
-
-
 @share_of_zeros.mistake(
     "You take the mean of the layers' shares. A layer of 10 weights then counts as much as one of 10000. Add "
     "up zeros and weights first, and divide once."
@@ -144,76 +134,77 @@ def nearly_zero(model):
     return sum(int((weight.abs() < 1e-3).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
 
 
-@share_of_zeros.judge
-def expected(model, tied=None):
-    return count_by_names(model)
+def share_of(choose):
+    """A wrong share: zeros among the tensors that `choose(model)` gives."""
+    return lambda model: _share(choose(model))
 
 
-share_of_zeros.mistake(TWICE, TODO_31=share_of(prunable))
+share_of_zeros.mistake(TWICE, counted_twice=share_of(prunable))
+
+
+def weights_and_biases(model):
+    layers = [layer for layer in model.modules() if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    return {parameter for layer in layers for parameter in layer.parameters()}
 
 
 share_of_zeros.mistake(
     "You count the biases too. They are few, are never pruned, and begin at 0 in many models: that is no sparsity.",
-    TODO_32=share_of(weights_and_biases),
+    with_biases=share_of(weights_and_biases),
 )
-
 
 share_of_zeros.mistake(
     "You count every parameter: biases, norms and embeddings too. A pruned model then looks less sparse, or a "
     "dense one sparse, as norms begin with biases of 0. Take the weights of nn.Linear and nn.Conv2d.",
-    TODO_33=share_of(nn.Module.parameters),
+    every_parameter=share_of(nn.Module.parameters),
 )
-
 
 share_of_zeros.mistake(
     "A tensor with two dimensions need not be a linear layer's: you count embeddings, and their rows are zero "
     "for padding. Ask for the type of the layer.",
-    TODO_34=share_of(lambda model: [p for p in model.parameters() if p.ndim > 1]),
+    two_dimensions=share_of(lambda model: [p for p in model.parameters() if p.ndim > 1]),
 )
-
 
 share_of_zeros.mistake(
     "Norms and embeddings have a parameter called weight as well. Ask for the type of the layer and not for the name.",
-    TODO_35=share_of(lambda model: [p for name, p in model.named_parameters() if name.endswith("weight")]),
+    named_weight=share_of(lambda model: [p for name, p in model.named_parameters() if name.endswith("weight")]),
 )
-
 
 share_of_zeros.mistake(
     "The state dict also holds biases and what norms keep (running means, which begin at 0), and a shared "
     "weight twice. Take the weights of nn.Linear and nn.Conv2d.",
-    TODO_36=share_of(lambda model: model.state_dict().values()),
+    state_dict=share_of(lambda model: model.state_dict().values()),
 )
-
 
 share_of_zeros.mistake(
     "That is the density, the share of weights that are left. The sparsity is the share of zeros.",
-    TODO_37=lambda model: 1 - share_of_zeros(model),
+    density=lambda model: 1 - share_of_zeros(model),
 )
-
 
 share_of_zeros.mistake(
-    "You give percent. Here it is a share from 0 to 1.", TODO_38=lambda model: 100 * share_of_zeros(model)
+    "You give percent. Here it is a share from 0 to 1.", percent=lambda model: 100 * share_of_zeros(model)
 )
-
 
 share_of_zeros.mistake(
     "That is how many zeros there are. Divide by the number of weights.",
-    TODO_39=lambda model: sum(int((weight == 0).sum()) for weight in set(prunable(model))),
+    number_of_zeros=lambda model: sum(int((weight == 0).sum()) for weight in set(prunable(model))),
 )
-
 
 share_of_zeros.mistake(
     "The convolutions are missing: nn.Conv2d has a weight too. isinstance(layer, (nn.Linear, nn.Conv2d)).",
-    TODO_40=share_of(lambda model: {layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)}),
+    no_convolutions=share_of(lambda model: {layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)}),
 )
+
+
+def top_level(model):
+    layers = [layer for layer in [model, *model.children()] if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    return {layer.weight for layer in layers}
 
 
 share_of_zeros.mistake(
     "You look at the model's own layers only, not at those inside its blocks, and there are most weights of a "
     "big model. model.modules() goes to the bottom.",
-    TODO_41=share_of(top_level),
+    top_level_only=share_of(top_level),
 )
-
 
 share_of_zeros.hints(
     "model.modules() gives every layer, however deep. Which ones are nn.Linear or nn.Conv2d?",

@@ -1,4 +1,4 @@
-"""The exercise `smallest_mask` of lesson 08."""
+"""A mask that is False for the smallest weights of one layer (lesson 08)."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 from torch.nn.utils import prune
 
 from bmcourse.exercises.core import exercise
-from bmcourse.exercises.pruning.shared import (
+from bmcourse.exercises.pruning.masks import (
     FLOATS,
     INVERTED,
     LARGEST,
@@ -30,6 +30,17 @@ def smallest_mask(weight, rate):
     return mask.view(weight.shape)
 
 
+@smallest_mask.cases
+def cases():
+    return [
+        (torch.tensor([0.1, -0.9, 0.5, -0.2]), 0.5),
+        (torch.randn(17), 0.4),
+        (torch.randn(3, 9), 0.2),
+        (torch.randn(10, 10), 0.29),
+        (torch.tensor([[1.0, -1.0, 2.0], [1.0, 1.0, -1.0]]), 0.5),
+    ]
+
+
 @smallest_mask.run
 def settled_mask(answer, weight, rate):
     before = weight.clone()
@@ -37,19 +48,19 @@ def settled_mask(answer, weight, rate):
 
 
 @smallest_mask.judge
-def mask_by_torch(weight, rate):
+def by_torch(weight, rate):
     layer = prune.l1_unstructured(Weights(weight), "weight", amount=rate)
     return settled(layer.weight_mask.bool(), weight)
 
 
 @smallest_mask.right
-def mask_by_rank(weight, rate):
+def by_rank(weight, rate):
     ranks = weight.flatten().abs().argsort().argsort()
     return (ranks >= round(rate * weight.numel())).view_as(weight)
 
 
 @smallest_mask.right
-def mask_by_topk(weight, rate):
+def by_topk(weight, rate):
     kept = weight.numel() - round(rate * weight.numel())
     mask = torch.zeros_like(weight, dtype=torch.bool)
     mask.view(-1)[weight.square().view(-1).topk(kept).indices] = True
@@ -57,26 +68,11 @@ def mask_by_topk(weight, rate):
 
 
 @smallest_mask.right
-def mask_by_loop(weight, rate):
+def by_loop(weight, rate):
     numbers = weight.flatten().tolist()
     order = sorted(range(len(numbers)), key=lambda place: abs(numbers[place]))
     gone = set(order[: round(rate * len(numbers))])
     return torch.tensor([place not in gone for place in range(len(numbers))]).reshape(weight.shape)
-
-
-def ranked(size=torch.abs, count=lambda rate, n: round(rate * n)):
-    """A wrong mask: the first `count(rate, n)` weights go, in the order of `size(weight)`."""
-
-    def answer(weight, rate):
-        ranks = size(weight).flatten().argsort(stable=True).argsort()
-        return (ranks >= count(rate, weight.numel())).view(weight.shape)
-
-    return answer
-
-
-def _above(threshold):
-    """A wrong mask: weights stay whose size is above `threshold(sizes, rate)`."""
-    return lambda weight, rate: weight.abs() > threshold(weight.abs().flatten(), rate)
 
 
 @smallest_mask.mistake(
@@ -106,106 +102,97 @@ def zeros_in_place(weight, rate):
     return mask
 
 
-@smallest_mask.cases
-def cases():
-    return [
-        (torch.tensor([0.1, -0.9, 0.5, -0.2]), 0.5),
-        (torch.randn(17), 0.4),
-        (torch.randn(3, 9), 0.2),
-        (torch.randn(10, 10), 0.29),
-        (torch.tensor([[1.0, -1.0, 2.0], [1.0, 1.0, -1.0]]), 0.5),
-    ]
+def ranked(size=torch.abs, count=lambda rate, n: round(rate * n)):
+    """A wrong mask: the first `count(rate, n)` weights go, in the order of `size(weight)`."""
+
+    def answer(weight, rate):
+        ranks = size(weight).flatten().argsort(stable=True).argsort()
+        return (ranks >= count(rate, weight.numel())).view(weight.shape)
+
+    return answer
 
 
-smallest_mask.mistake(SIGNED, TODO_1=ranked(lambda weight: weight))
+smallest_mask.mistake(SIGNED, signed=ranked(lambda weight: weight))
 
+smallest_mask.mistake(LARGEST, largest_go=ranked(lambda weight: -weight.abs()))
 
-smallest_mask.mistake(LARGEST, TODO_2=ranked(lambda weight: -weight.abs()))
-
-
-smallest_mask.mistake(INVERTED, TODO_3=lambda weight, rate: ~smallest_mask(weight, rate))
-
+smallest_mask.mistake(INVERTED, inverted=lambda weight, rate: ~smallest_mask(weight, rate))
 
 smallest_mask.mistake(
     "You keep the share `rate`. It is the share that goes: at 0.2, four weights of five stay.",
-    TODO_4=ranked(count=lambda rate, n: n - round(rate * n)),
+    rate_kept=ranked(count=lambda rate, n: n - round(rate * n)),
 )
-
 
 smallest_mask.mistake(
     "int() cuts off: 0.4 of 17 is 6.8, which is 7 weights and not 6. And 0.29 * 100 is 28.999999999999996 for "
     "a computer. Use round().",
-    TODO_5=ranked(count=lambda rate, n: int(rate * n)),
+    cut_off=ranked(count=lambda rate, n: int(rate * n)),
 )
-
 
 smallest_mask.mistake(
     "You round up: 0.2 of 27 is 5.4, which is 5 weights and not 6. Use round().",
-    TODO_6=ranked(count=lambda rate, n: math.ceil(rate * n)),
+    rounded_up=ranked(count=lambda rate, n: math.ceil(rate * n)),
 )
+
+
+def above(threshold):
+    """A wrong mask: weights stay whose size is above `threshold(sizes, rate)`."""
+    return lambda weight, rate: weight.abs() > threshold(weight.abs().flatten(), rate)
 
 
 smallest_mask.mistake(
     "All weights that are as small as the threshold go, so with equal weights more go than asked. Take the "
     "places of the smallest ones (argsort) and count those off.",
-    TODO_7=_above(largest_to_go),
+    ties_go=above(largest_to_go),
 )
-
 
 smallest_mask.mistake(
     "Two things miscount. int() cuts off, and 0.4 of 17 is 7 and not 6: use round(). And a threshold takes all "
     "equal weights or none: set the places of the smallest ones (argsort) to False.",
-    TODO_8=_above(lambda sizes, rate: sizes.kthvalue(int(rate * len(sizes))).values),
+    cut_off_and_ties=above(lambda sizes, rate: sizes.kthvalue(int(rate * len(sizes))).values),
 )
-
 
 smallest_mask.mistake(
     "torch.quantile gives a value between two weights that lie at rate * (n - 1), so one weight too many may "
     "go, and with equal weights all of them. Take the places of the smallest ones: argsort.",
-    TODO_9=_above(torch.quantile),
+    quantile=above(torch.quantile),
 )
-
 
 smallest_mask.mistake(
     "torch.quantile gives a value between two weights that lie at rate * (n - 1), so one weight too many may "
     "go, and with equal weights none. Take the places of the smallest ones: argsort.",
-    TODO_10=lambda weight, rate: weight.abs() >= weight.abs().quantile(rate),
+    quantile_or_equal=lambda weight, rate: weight.abs() >= weight.abs().quantile(rate),
 )
-
 
 smallest_mask.mistake(
     "You remove weights smaller than `rate` itself. `rate` is a share of the number of weights: in a layer of "
     "small weights, yours would remove all.",
-    TODO_11=_above(lambda sizes, rate: rate),
+    rate_as_threshold=above(lambda sizes, rate: rate),
 )
-
 
 smallest_mask.mistake(
     "You remove weights below `rate` times the largest one. `rate` is a share of their number, and most "
     "weights are far smaller than the largest.",
-    TODO_12=_above(lambda sizes, rate: rate * sizes.max()),
+    share_of_largest=above(lambda sizes, rate: rate * sizes.max()),
 )
-
 
 smallest_mask.mistake(
     "You compare the result of argsort with the number of weights that go. argsort gives places and not "
     "ranks: its first entry says where the smallest weight is. Set the mask at these places to False, or call "
     "argsort twice.",
-    TODO_13=lambda weight, rate: (weight.abs().flatten().argsort() >= round(rate * weight.numel())).view_as(weight),
+    places_for_ranks=lambda weight, rate: (weight.abs().flatten().argsort() >= round(rate * weight.numel())).view_as(
+        weight
+    ),
 )
 
+smallest_mask.mistake(NOT_A_MASK, weights_not_mask=lambda weight, rate: weight * smallest_mask(weight, rate))
 
-smallest_mask.mistake(NOT_A_MASK, TODO_14=lambda weight, rate: weight * smallest_mask(weight, rate))
-
-
-smallest_mask.mistake(FLOATS, TODO_15=lambda weight, rate: smallest_mask(weight, rate).float())
-
+smallest_mask.mistake(FLOATS, floats=lambda weight, rate: smallest_mask(weight, rate).float())
 
 smallest_mask.mistake(
     "Your mask is one long row. Give it the shape of the weight: .view(weight.shape).",
-    TODO_16=lambda weight, rate: smallest_mask(weight, rate).flatten(),
+    one_long_row=lambda weight, rate: smallest_mask(weight, rate).flatten(),
 )
-
 
 smallest_mask.hints(
     "Put the weights in one row and sort them by size. How many go? Where do they stand?",

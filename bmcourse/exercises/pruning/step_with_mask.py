@@ -1,4 +1,4 @@
-"""The exercise `step_with_mask` of lesson 08."""
+"""One step of training after which the pruned weights are zero again (lesson 08)."""
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +26,14 @@ def step_with_mask(model, optimizer, masks, x, y):
         for name, mask in masks.items():
             model.get_parameter(name).mul_(mask)
     return loss.item()
+
+
+@step_with_mask.cases
+def cases():
+    return [
+        ("SGD", torch.randn(6, 3), torch.randn(6, 1)),
+        ("AdamW", torch.randn(6, 3), torch.randn(6, 1)),
+    ]
 
 
 OPTIMIZERS = {
@@ -85,7 +93,7 @@ def fine_tune_by_torch(optimizer, x, y):
 
 
 @step_with_mask.right
-def step_on_data(model, optimizer, masks, x, y):
+def on_data(model, optimizer, masks, x, y):
     optimizer.zero_grad()
     loss = ((model(x) - y) ** 2).mean()
     loss.backward()
@@ -97,7 +105,7 @@ def step_on_data(model, optimizer, masks, x, y):
 
 
 @step_with_mask.right
-def step_with_zeros_set(model, optimizer, masks, x, y):
+def zeros_set(model, optimizer, masks, x, y):
     model.zero_grad()
     loss = nn.MSELoss()(model(x), y)
     loss.backward()
@@ -110,7 +118,7 @@ def step_with_zeros_set(model, optimizer, masks, x, y):
 
 @step_with_mask.right
 @torch.no_grad()
-def step_with_fill(model, optimizer, masks, x, y):
+def by_fill(model, optimizer, masks, x, y):
     with torch.enable_grad():
         loss = F.mse_loss(model(x), y)
     optimizer.zero_grad(set_to_none=False)
@@ -143,18 +151,6 @@ def fine_tuning(before=None, behind_backward=None, behind_step=None, zero=True, 
     return answer
 
 
-def mask_gradient(parameter, mask):
-    parameter.grad.mul_(mask)
-
-
-def mask_weight(parameter, mask):
-    parameter.mul_(mask)
-
-
-def smallest_again(parameter, mask):
-    parameter.mul_(smallest_mask(parameter, 1 - mask.float().mean().item()))
-
-
 @step_with_mask.mistake(IN_GRAPH)
 def in_the_graph(model, optimizer, masks, x, y):
     loss = fine_tuning()(model, optimizer, masks, x, y)
@@ -162,6 +158,10 @@ def in_the_graph(model, optimizer, masks, x, y):
         parameter = model.get_parameter(name)
         parameter *= mask
     return loss
+
+
+def mask_gradient(parameter, mask):
+    parameter.grad.mul_(mask)
 
 
 @step_with_mask.mistake(
@@ -207,69 +207,63 @@ def new_parameters(model, optimizer, masks, x, y):
     return loss
 
 
-@step_with_mask.cases
-def cases():
-    return [
-        ("SGD", torch.randn(6, 3), torch.randn(6, 1)),
-        ("AdamW", torch.randn(6, 3), torch.randn(6, 1)),
-    ]
-
-
 step_with_mask.mistake(
     "The weights that were pruned grow back: after one step the model is dense again. Multiply them by their "
     "mask after the step, in place: `p *= mask` or p.mul_(mask). `p = p * mask` makes a new tensor, and the "
     "model holds the old one.",
-    TODO_42=fine_tuning(),
+    no_mask=fine_tuning(),
 )
-
 
 step_with_mask.mistake(
     "You mask the gradients, and still the zeros grow back: the optimizer keeps a momentum from before the "
     "pruning and moves every weight by it, also where the gradient is 0. Multiply the weights by their masks, "
     "after the step.",
-    TODO_43=fine_tuning(behind_backward=mask_gradient),
+    gradient_masked_only=fine_tuning(behind_backward=mask_gradient),
 )
+
+
+def mask_weight(parameter, mask):
+    parameter.mul_(mask)
 
 
 step_with_mask.mistake(
     "You apply the masks before the step, and the step writes into the zeros again: what you save at the end "
     "is dense. Apply them after optimizer.step().",
-    TODO_44=fine_tuning(before=mask_weight),
+    before_the_step=fine_tuning(before=mask_weight),
 )
-
 
 step_with_mask.mistake(
     "You apply the masks between backward() and step(), and the step writes into the zeros again. Apply them "
     "after optimizer.step().",
-    TODO_45=fine_tuning(behind_backward=mask_weight),
+    between=fine_tuning(behind_backward=mask_weight),
 )
+
+
+def smallest_again(parameter, mask):
+    parameter.mul_(smallest_mask(parameter, 1 - mask.float().mean().item()))
 
 
 step_with_mask.mistake(
     "After the step you choose the smallest weights anew, so a pruned one may come back and another one go. "
     "Some methods do that; here `masks` stay as they are.",
-    TODO_46=fine_tuning(behind_step=smallest_again),
+    chosen_anew=fine_tuning(behind_step=smallest_again),
 )
-
 
 step_with_mask.mistake(
     "You set the weights to 0 that stay. A mask is True where a weight stays: multiply by it as it is.",
-    TODO_47=fine_tuning(behind_step=lambda parameter, mask: parameter.mul_(~mask)),
+    inverted=fine_tuning(behind_step=lambda parameter, mask: parameter.mul_(~mask)),
 )
-
 
 step_with_mask.mistake(
     "The zeros stay, but optimizer.zero_grad() is missing: every step adds its gradient to all the old ones.",
-    TODO_48=fine_tuning(behind_step=mask_weight, zero=False),
+    no_zero_grad=fine_tuning(behind_step=mask_weight, zero=False),
 )
-
 
 step_with_mask.mistake(
     "The loss comes back as a tensor that still holds the whole graph. In a long run that fills the memory. "
     "Return loss.item().",
-    TODO_49=fine_tuning(behind_step=mask_weight, back=lambda loss: loss),
+    graph_returned=fine_tuning(behind_step=mask_weight, back=lambda loss: loss),
 )
-
 
 step_with_mask.hints(
     "Write the usual training step first: loss, zero_grad, backward, step. What may the last one do to a zero?",

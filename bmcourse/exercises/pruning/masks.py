@@ -1,4 +1,4 @@
-"""What several exercises of lesson 08 have in common."""
+"""What is said of masks in lesson 08, and masks in which equal weights no longer differ."""
 
 import torch
 from torch import nn
