@@ -54,6 +54,15 @@ def snapshot(value):
     return value
 
 
+def detached(value):
+    """The result without its graph."""
+    if isinstance(value, dict):
+        return {key: detached(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(detached, value))
+    return value.detach() if hasattr(value, "detach") else value
+
+
 def _difference(got, expected, tolerance, where):
     if isinstance(expected, Foreign):  # two wrong answers are compared
         return "" if isinstance(got, Foreign) and got.kind == expected.kind else f"{where} is wrong."

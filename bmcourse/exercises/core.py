@@ -55,7 +55,8 @@ def exercise(**settings):
 class Exercise:
     """One exercise: the right answer, the inputs it is tried on, and what is known about wrong ones.
 
-    `prompt` says what is asked, by default the reference's docstring. `tolerance` is absolute below 1 and relative above. `seconds` of computing are allowed.
+    `prompt` says what is asked, by default the reference's docstring. `tolerance` is absolute below 1 and relative
+    above. `seconds` of computing are allowed.
     `built` names what must not be called, as it is what the exercise has people build: ("mse_loss", "MSELoss").
     `untried` excuses, with a reason, what no case tries: {"logits": {"a zero": "..."}} (see checklists).
     """

@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass
 
 from bmcourse.exercises import sandbox
-from bmcourse.exercises.compare import apart, clipped, difference, short, snapshot
+from bmcourse.exercises.compare import apart, clipped, detached, difference, short, snapshot
 from bmcourse.exercises.outcomes import (
     Outcome,
     fresh_cases,
@@ -173,7 +173,7 @@ def _known(exercise, first, expected):
 
 
 def _wrong_value(exercise, outcome, right):
-    return bool(outcome.raised or difference(outcome.value, right.value, exercise.tolerance))
+    return bool(outcome.raised or difference(detached(outcome.value), detached(right.value), exercise.tolerance))
 
 
 def _seen(exercise, first, expected, number):
@@ -264,7 +264,8 @@ def _alike(exercise, tried, wrong, alike):
 
 def _same(one, other, tolerance):
     return (
-        _same_value(one, other, tolerance)
+        _same_error(one, other)
+        and _equal(one.value, other.value, tolerance)
         and one.left == other.left
         and not _gradient_fault(one.gradients, other.gradients, tolerance)
         and not _gradient_fault(other.gradients, one.gradients, tolerance)
@@ -272,8 +273,11 @@ def _same(one, other, tolerance):
 
 
 def _same_value(one, other, tolerance):
-    texts = [outcome.raised and outcome.raised.text for outcome in (one, other)]
-    return texts[0] == texts[1] and _equal(one.value, other.value, tolerance)
+    return _same_error(one, other) and _equal(detached(one.value), detached(other.value), tolerance)
+
+
+def _same_error(one, other):
+    return (one.raised and one.raised.text) == (other.raised and other.raised.text)
 
 
 def _equal(one, other, tolerance):

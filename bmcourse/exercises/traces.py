@@ -23,7 +23,7 @@ class Seen:
 
 
 def watched(answer, names):
-    """`answer`, and a `Seen` that fills up as it is called; `names` are those of its arguments. A class is not watched."""
+    """`answer`, and a `Seen` that fills up as it is called with arguments of these names. A class is not watched."""
     seen = Seen()
     if isinstance(answer, type):
         return answer, seen
