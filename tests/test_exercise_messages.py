@@ -1,10 +1,13 @@
 """What a check sees and says beside right and wrong: relations, gradients, what is left behind, what a library did."""
 
 import dataclasses
+import linecache
 
 import pytest
 import torch
 
+from bmcourse import exercises
+from bmcourse.exercises import core, progress
 from bmcourse.exercises.checklists import forgotten, uncommon
 from bmcourse.exercises.core import Exercise, Known
 from bmcourse.exercises.judging import FAILED, OPEN, PASSED, assess, called, sandboxed
@@ -195,3 +198,53 @@ def test_uncommon_inputs_cover_three_points_at_once():
     x, index, word = uncommon(torch.randn(3, 2), torch.arange(4), "word")
     assert (x.dtype, x.is_contiguous(), x.requires_grad, x.is_leaf) == (torch.float64, False, True, True)
     assert not index.is_contiguous() and word == "word"
+
+
+# The student's code is used.
+
+
+@pytest.fixture
+def course(monkeypatch, tmp_path):
+    """Nobody's progress, and nothing passed."""
+    monkeypatch.setenv("BMCOURSE_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.setattr(progress, "_unsaved", None)
+    monkeypatch.setattr(core, "_passed", {})
+
+
+def cell(source, name, **names):
+    """What a notebook's cell with this text defines."""
+    file = f"<cell {len(linecache.cache)}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    names = {"torch": torch, **names}
+    exec(compile(source, file, "exec"), names)
+    return names[name]
+
+
+RIGHT = "def causal_mask(T):\n    return torch.ones(T, T).tril() == {one}\n"
+
+
+def test_the_course_lends_its_own_until_an_answer_passes(course, capsys):
+    wrong = cell("def causal_mask(T):\n    return torch.ones(T, T).bool()\n", "causal_mask")
+    exercises.check(wrong)
+    lent = exercises.from_me(wrong)
+    assert capsys.readouterr().out.endswith("causal_mask: the course has lent its own (lesson 03)\n")
+    assert lent(2).tolist() == [[True, False], [True, True]]
+    right = cell(RIGHT.format(one=1), "causal_mask")
+    exercises.check(right)
+    assert exercises.from_me("causal_mask") is right
+    assert capsys.readouterr().out.endswith("causal_mask: yours\n")
+
+
+def test_an_answer_that_passed_is_used_in_the_next_notebook(course, capsys):
+    exercises.check(cell(RIGHT.format(one=1), "causal_mask"))
+    core._passed.clear()
+    mine = exercises.from_me("causal_mask")
+    assert mine(3).sum() == 6 and mine.__code__.co_filename == "<your causal_mask>"
+    assert capsys.readouterr().out.endswith("causal_mask: yours\n")
+
+
+def test_an_answer_that_needs_its_own_notebook_is_lent_the_courses(course, capsys):
+    exercises.check(cell(RIGHT.format(one="one"), "causal_mask", one=1))
+    core._passed.clear()
+    assert exercises.from_me("causal_mask") is core.find("causal_mask").reference
+    assert capsys.readouterr().out.endswith("causal_mask: the course has lent its own (lesson 03)\n")
