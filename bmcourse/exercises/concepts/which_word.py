@@ -1,10 +1,13 @@
-"""The exercise `which_word` of lesson 01."""
-
+"""The exercise `which_word`: which of the four words of the lesson a thing or a doing belongs to."""
 
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
 
 WORDS = ("model", "training", "inference", "interpretability")
+EXCHANGED = (
+    "Return a dictionary from each key to its word. Yours leads from the words to the keys: write "
+    '{"download": "model", ...}, and not {"model": "download", ...}.'
+)
 
 
 @exercise(prompt="A dictionary with one of the four words for each.")
@@ -32,6 +35,11 @@ def which_word():
     }
 
 
+@which_word.cases
+def cases():
+    return [()]
+
+
 # What speaks against a word, by the word that is right.
 OBJECTIONS = {
     ("model", "training"): "nothing is learned here; this is what is there before and after it learns",
@@ -53,8 +61,12 @@ OBJECTIONS = {
 def look_up_words(answer):
     """Whether the words are right, without telling which ones are."""
     words = answer()
+    if words is None:
+        return None
     if not isinstance(words, dict):
         raise Mistake(f"Return a dictionary with a word for each. What came is a {type(words).__name__}.")
+    if words and set(words) <= set(WORDS):
+        raise Mistake(EXCHANGED)
     for key, right in which_word().items():
         if key not in words:
             raise Mistake(no_word(key))
@@ -82,20 +94,20 @@ def with_word(key, word):
 
 
 @which_word.right
-def words_by_pairs():
+def by_pairs():
     keys = iter(which_word())
     return {key: word for word in WORDS for key in (next(keys), next(keys))}
 
 
 @which_word.right
-def words_by_groups():
+def by_groups():
     groups = {"model": "download recipe", "training": "falling gradients", "inference": "chat photo"}
     found = {key: word for word, keys in groups.items() for key in keys.split()}
     return found | dict.fromkeys(["pixels", "doctor"], "interpretability")
 
 
 @which_word.right
-def words_by_assignment():
+def by_assignment():
     words = dict.fromkeys(which_word(), "model")
     words["falling"] = words["gradients"] = "training"
     words["chat"] = words["photo"] = "inference"
@@ -103,25 +115,38 @@ def words_by_assignment():
     return words
 
 
-@which_word.cases
-def cases():
-    return [()]
-
-
 for key, right in which_word().items():
     for word in WORDS:
         if word != right:
-            which_word.mistake(objection(key, word), **{f"{word} for {key}": with_word(key, word)})
+            which_word.mistake(objection(key, word), **{f"{word}_for_{key}": with_word(key, word)})
 
 
-which_word.mistake(no_such_word("chat", "answering"), TODO_67=with_word("chat", "answering"))
-
-
-which_word.mistake(no_word("recipe"), TODO_68=lambda: {"download": "model"})
-
-
+which_word.mistake(no_such_word("chat", "answering"), a_word_of_its_own=with_word("chat", "answering"))
+which_word.mistake(no_such_word("recipe", "architecture"), architecture_for_recipe=with_word("recipe", "architecture"))
+which_word.mistake(no_such_word("pixels", "explainability"), explainability=with_word("pixels", "explainability"))
+which_word.mistake(no_such_word("falling", "learning"), learning=with_word("falling", "learning"))
+which_word.mistake(no_such_word("download", ""), left_empty=lambda: dict.fromkeys(which_word(), ""))
+which_word.mistake(no_such_word("download", "..."), left_with_dots=lambda: dict.fromkeys(which_word(), "..."))
+which_word.mistake(no_such_word("download", None), left_as_none=lambda: dict.fromkeys(which_word()))
 which_word.mistake(
-    "Return a dictionary with a word for each. What came is a list.", TODO_69=lambda: list(which_word().values())
+    no_such_word("download", "Model"), with_capitals=lambda: {key: word.title() for key, word in which_word().items()}
+)
+which_word.mistake(no_word("download"), empty_dictionary=dict)
+which_word.mistake(no_word("recipe"), one_word_only=lambda: {"download": "model"})
+which_word.mistake(no_word("doctor"), last_one_forgotten=lambda: dict(list(which_word().items())[:-1]))
+which_word.mistake(
+    "Return a dictionary with a word for each. What came is a list.", list_of_words=lambda: list(which_word().values())
+)
+which_word.mistake(
+    "Return a dictionary with a word for each. What came is a tuple.", tuple_of_words=lambda: (*which_word().values(),)
+)
+which_word.mistake(
+    "Return a dictionary with a word for each. What came is a set.", set_of_words=lambda: {*which_word().values()}
+)
+which_word.mistake("Return a dictionary with a word for each. What came is a str.", one_text=lambda: "model")
+which_word.mistake(
+    EXCHANGED,
+    keys_and_words_exchanged=lambda: {word: key for key, word in which_word().items()},
 )
 
 
