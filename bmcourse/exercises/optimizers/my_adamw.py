@@ -1,16 +1,20 @@
-"""The exercise `MyAdamW` of lesson 05."""
-
-import math
+"""The exercise `MyAdamW` of lesson 05: the whole optimizer, with a memory of its own for every parameter."""
 
 import torch
 from torch.optim.adamw import adamw
 
 from bmcourse.exercises.compare import snapshot
 from bmcourse.exercises.core import exercise
-from bmcourse.exercises.optimizers.shared import IN_GRAPH, UNUSED, explained, learnable, random_tensors
+from bmcourse.exercises.optimizers.steps import IN_GRAPH, LEFT_OFF, TRUTH, UNUSED, explained, learnable, random_tensors
 
 
-@exercise()
+@exercise(
+    built=("AdamW", "Adam", "adamw", "adam"),
+    untried={
+        "betas": {"one item": "there are always two", "the same item twice": "equal betas are no harder"},
+        "eps": {"0": "a gradient that has always been 0 is then divided by 0"},
+    },
+)
 class MyAdamW:
     """AdamW (Loshchilov & Hutter 2019, algorithm 2), without a base class.
 
@@ -22,8 +26,8 @@ class MyAdamW:
         self.params = list(params)
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
         self.m = [torch.zeros_like(p) for p in self.params]
-        self.v = [torch.zeros_like(p) for p in self.params]
-        self.t = 0
+        self.s = [torch.zeros_like(p) for p in self.params]
+        self.t = [0 for _ in self.params]
 
     def zero_grad(self):
         """Clear all gradients."""
@@ -33,18 +37,40 @@ class MyAdamW:
     def step(self):
         """Shrink each parameter by lr * weight_decay of itself, then move it.
 
-        A parameter whose grad is None is left alone; gradients stay as they are.
+        A parameter whose grad is None is left alone, and this step does not count for it: each
+        parameter counts its own steps, as in torch. Gradients stay as they are.
         """
-        self.t += 1
         beta1, beta2 = self.betas
         with torch.no_grad():
-            for p, m, v in zip(self.params, self.m, self.v, strict=True):
+            for i, p in enumerate(self.params):
                 if p.grad is not None:
+                    self.t[i] += 1
+                    g, m, s, t = p.grad, self.m[i], self.s[i], self.t[i]
                     p.mul_(1 - self.lr * self.weight_decay)
-                    m.mul_(beta1).add_((1 - beta1) * p.grad)
-                    v.mul_(beta2).add_((1 - beta2) * p.grad**2)
-                    m_hat, v_hat = m / (1 - beta1**self.t), v / (1 - beta2**self.t)
-                    p -= self.lr * m_hat / (v_hat.sqrt() + self.eps)
+                    m.mul_(beta1).add_((1 - beta1) * g)
+                    s.mul_(beta2).add_((1 - beta2) * g**2)
+                    m_hat, s_hat = m / (1 - beta1**t), s / (1 - beta2**t)
+                    p -= self.lr * m_hat / (s_hat.sqrt() + self.eps)
+
+
+@MyAdamW.cases
+def cases():
+    """One number; two of one shape; a large eps; a strong decay; gradients of None and 0; two shapes, twenty steps.
+
+    The None of the first step tells whether each parameter counts its own steps; the last gradient of all is a None.
+    """
+    one, alike, pair = [(1,)], [(2,), (2,)], [(3,), (2, 2)]
+    sparse, long = [random_tensors(alike) for _ in range(3)], [random_tensors(pair) for _ in range(20)]
+    sparse[0][0] = sparse[1][1] = long[-1][-1] = None
+    sparse[1][0] = torch.zeros(2)
+    return [
+        ([torch.tensor([1.0])], [[torch.tensor([2.0])], [torch.tensor([-1.0])]], 0.1, (0.9, 0.99), 1e-8, 0.0),
+        (random_tensors(alike), [random_tensors(alike) for _ in range(3)], 0.1, (0.9, 0.999), 1e-8, 0.0),
+        (random_tensors(alike), [random_tensors(alike) for _ in range(3)], 0.1, (0.8, 0.9), 1.0, 0.0),
+        (random_tensors(one), [random_tensors(one) for _ in range(3)], 0.5, (0.9, 0.99), 1e-8, 1.0),
+        (random_tensors(alike), sparse, 0.1, (0.8, 0.9), 0.1, 0.5),
+        (random_tensors(pair), long, 0.05, (0.9, 0.99), 1e-8, 0.1),
+    ]
 
 
 NO_GRADIENT_YET = (
@@ -70,33 +96,32 @@ def train_with(answer, values, gradients, lr, betas, eps, weight_decay):
     return {**seen, "gradients after the last step": snapshot([p.grad for p in parameters])}
 
 
-@MyAdamW.cases
-def adamw_cases():
-    """One number; two parameters of one shape; a large eps; a strong decay; gradients of None; twenty steps.
+class ByTorch:
+    def __init__(self, params, lr, betas, eps, weight_decay):
+        self.state = {p: (torch.zeros_like(p), torch.zeros_like(p), torch.tensor(0.0)) for p in params}
+        self.settings = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "eps": eps, "weight_decay": weight_decay}
 
-    With betas of 0 it makes no difference whether t counts the steps of all or, as in torch, of each parameter. The
-    other None is the last gradient of all.
-    """
-    one, alike, pair = [(1,)], [(2,), (2,)], [(3,), (2, 2)]
-    sparse, long = [random_tensors(alike) for _ in range(3)], [random_tensors(pair) for _ in range(20)]
-    sparse[0][0] = sparse[1][1] = long[-1][-1] = None
-    return [
-        ([torch.tensor([1.0])], [[torch.tensor([2.0])], [torch.tensor([-1.0])]], 0.1, (0.9, 0.99), 1e-8, 0.0),
-        (random_tensors(alike), [random_tensors(alike) for _ in range(3)], 0.1, (0.9, 0.999), 1e-8, 0.0),
-        (random_tensors(alike), [random_tensors(alike) for _ in range(3)], 0.1, (0.8, 0.9), 0.5, 0.0),
-        (random_tensors(one), [random_tensors(one) for _ in range(3)], 0.5, (0.9, 0.99), 1e-8, 0.6),
-        (random_tensors(alike), sparse, 0.1, (0.0, 0.0), 0.1, 0.5),
-        (random_tensors(pair), long, 0.05, (0.9, 0.99), 1e-8, 0.1),
-    ]
+    def zero_grad(self):
+        for p in self.state:
+            p.grad = None
+
+    def step(self):
+        for p, (m, s, t) in self.state.items():
+            if p.grad is not None:
+                settings = {**self.settings, "amsgrad": False, "maximize": False, "foreach": False}
+                adamw([p.data], [p.grad], [m], [s], [], [t], **settings)
+
+
+@MyAdamW.judge
+def expected(*case):
+    return train_with(ByTorch, *case)
 
 
 @MyAdamW.right
 class WithDictionaries:
-    """Each parameter has a state of its own, with its own t, as in torch."""
-
     def __init__(self, params, lr, betas, eps, weight_decay):
         self.settings = lr, *betas, eps, weight_decay
-        self.state = {p: {"t": 0, "m": 0.0, "v": 0.0} for p in params}
+        self.state = {p: {"t": 0, "m": 0.0, "s": 0.0} for p in params}
 
     def zero_grad(self):
         for p in self.state:
@@ -110,603 +135,413 @@ class WithDictionaries:
                 continue
             state["t"] += 1
             state["m"] = beta1 * state["m"] + (1 - beta1) * p.grad
-            state["v"] = beta2 * state["v"] + (1 - beta2) * p.grad.square()
+            state["s"] = beta2 * state["s"] + (1 - beta2) * p.grad.square()
             m_hat = state["m"] / (1 - beta1 ** state["t"])
-            v_hat = state["v"] / (1 - beta2 ** state["t"])
-            p.data -= lr * (m_hat / (v_hat.sqrt() + eps) + weight_decay * p.data)
+            s_hat = state["s"] / (1 - beta2 ** state["t"])
+            p.data -= lr * (m_hat / (s_hat.sqrt() + eps) + weight_decay * p.data)
 
 
 @MyAdamW.right
-class ByTorch:
+class InPlace:
     def __init__(self, params, lr, betas, eps, weight_decay):
-        self.state = {p: (torch.zeros_like(p), torch.zeros_like(p), torch.tensor(0.0)) for p in params}
-        self.settings = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "eps": eps, "weight_decay": weight_decay}
-
-    def zero_grad(self):
-        for p in self.state:
-            p.grad = None
-
-    def step(self):
-        for p, (m, v, t) in self.state.items():
-            if p.grad is not None:
-                settings = {**self.settings, "amsgrad": False, "maximize": False, "foreach": False}
-                adamw([p.data], [p.grad], [m], [v], [], [t], **settings)
-
-
-@MyAdamW.right
-class InPieces:
-    """A right answer in pieces: each wrong answer below differs from it in one."""
-
-    def __init__(self, params, lr, betas, eps, weight_decay):
-        self.params, self.t = list(params), 0
+        self.of = [[p, 0, torch.zeros_like(p.data), torch.zeros_like(p.data)] for p in params]
         self.lr, (self.beta1, self.beta2), self.eps, self.decay = lr, betas, eps, weight_decay
-        self.m, self.v = ([torch.zeros_like(p) for p in self.params] for _ in range(2))
 
     def zero_grad(self):
-        for p in self.params:
+        for p, *_ in self.of:
             p.grad = None
 
     @torch.no_grad()
     def step(self):
-        self.t += 1
-        for i, p in enumerate(self.params):
+        for entry in self.of:
+            p, _, m, s = entry
             if p.grad is not None:
-                self.update(i, p)
-
-    def update(self, i, p):
-        p.mul_(1 - self.lr * self.decay)
-        self.remember(i, p.grad)
-        p.sub_(self.lr * self.direction(i, p.grad))
-
-    def remember(self, i, g):
-        self.m[i].lerp_(g, 1 - self.beta1)
-        self.v[i].lerp_(g**2, 1 - self.beta2)
-
-    def direction(self, i, g):
-        return self.m_hat(i) / (self.v_hat(i).sqrt() + self.eps)
-
-    def m_hat(self, i):
-        return self.m[i] / (1 - self.beta1**self.t)
-
-    def v_hat(self, i):
-        return self.v[i] / (1 - self.beta2**self.t)
-
-
-def _differs(**pieces):
-    """The class that is `InPieces` but for these methods."""
-    return type("MyAdamW", (InPieces,), pieces)
-
-
-def remembers(m=None, v=None):
-    """`InPieces` whose averages are `m(self, old, gradient)` and `v(self, old, gradient)`."""
-
-    def remember(self, i, g):
-        old_m, old_v = self.m[i].clone(), self.v[i].clone()
-        InPieces.remember(self, i, g)
-        self.m[i] = m(self, old_m, g) if m else self.m[i]
-        self.v[i] = v(self, old_v, g) if v else self.v[i]
-
-    return _differs(remember=remember)
-
-
-@MyAdamW.mistake(
-    "The betas are exchanged. The first one is for m, the average of gradients; the second one, nearer to 1, "
-    "for v, the average of squares."
-)
-def swapped_betas(params, lr, betas, eps, weight_decay):
-    return InPieces(params, lr, betas[::-1], eps, weight_decay)
-
-
-def step_for_each_parameter(self, i, p):
-    self.t += i > 0
-    InPieces.update(self, i, p)
-
-
-@torch.no_grad()
-def counts_afterwards(self):
-    for i, p in enumerate(self.params):
-        if p.grad is not None:
-            self.update(i, p)
-    self.t += 1
-
-
-def never_counts(self, i, p):
-    self.t = 1
-    InPieces.update(self, i, p)
-
-
-def corrects_what_it_keeps(self, i, g):
-    self.m[i] /= 1 - self.beta1**self.t
-    self.v[i] /= 1 - self.beta2**self.t
-    return self.m[i] / (self.v[i].sqrt() + self.eps)
-
-
-def decays(decay):
-    """`InPieces` with `decay(self, p)` before the step, in place of its own."""
-
-    def update(self, i, p):
-        decay(self, p)
-        self.remember(i, p.grad)
-        p.sub_(self.lr * self.direction(i, p.grad))
-
-    return _differs(update=update)
-
-
-def decays_afterwards(self, i, p):
-    self.remember(i, p.grad)
-    p.sub_(self.lr * self.direction(i, p.grad))
-    p.sub_(self.lr * self.decay * p)
-
-
-def decays_through_the_gradient(self, i, p):
-    g = p.grad + self.decay * p
-    self.remember(i, g)
-    p.sub_(self.lr * self.direction(i, g))
-
-
-def adds_the_decay_to_the_gradient(self, i, p):
-    p.grad += self.decay * p
-    self.remember(i, p.grad)
-    p.sub_(self.lr * self.direction(i, p.grad))
-
-
-@torch.no_grad()
-def decays_the_unused_too(self):
-    self.t += 1
-    for i, p in enumerate(self.params):
-        if p.grad is None:
-            p.mul_(1 - self.lr * self.decay)
-        else:
-            self.update(i, p)
-
-
-def scales_the_gradient(self, i, g):
-    self.m[i].mul_(self.beta1).add_(g.mul_(1 - self.beta1))
-    self.v[i].mul_(self.beta2).add_((1 - self.beta2) * g**2)
-
-
-def squares_the_gradient(self, i, g):
-    self.m[i].lerp_(g, 1 - self.beta1)
-    self.v[i].lerp_(g.square_(), 1 - self.beta2)
-
-
-def rebinds(self, i, p):
-    self.remember(i, p.grad)
-    p = p - self.lr * self.direction(i, p.grad)
-
-
-def only_decays(self, i, p):
-    p.mul_(1 - self.lr * self.decay)
-    self.remember(i, p.grad)
-
-
-def uphill_step(self, i, p):
-    p.mul_(1 - self.lr * self.decay)
-    self.remember(i, p.grad)
-    p.add_(self.lr * self.direction(i, p.grad))
-
-
-def steps_in_the_graph(self):
-    self.t += 1
-    for i, p in enumerate(self.params):
-        if p.grad is not None:
-            self.update(i, p)
-
-
-@torch.no_grad()
-def step_without_if(self):
-    self.t += 1
-    for i, p in enumerate(self.params):
-        self.update(i, p)
-
-
-@torch.no_grad()
-def step_until_none(self):
-    self.t += 1
-    for i, p in enumerate(self.params):
-        if p.grad is None:
-            return
-        self.update(i, p)
-
-
-@torch.no_grad()
-def none_is_zero(self):
-    self.t += 1
-    for i, p in enumerate(self.params):
-        p.mul_(1 - self.lr * self.decay)
-        self.remember(i, torch.zeros_like(p) if p.grad is None else p.grad)
-        p.sub_(self.lr * self.direction(i, p.grad))
-
-
-@torch.no_grad()
-def step_then_zero(self):
-    InPieces.step(self)
-    for p in self.params:
-        if p.grad is not None:
-            p.grad.zero_()
-
-
-def step_then_none(self):
-    InPieces.step(self)
-    self.zero_grad()
-
-
-@torch.no_grad()
-def zero_data(self):
-    for p in self.params:
-        p.zero_()
-
-
-def zero_without_if(self):
-    for p in self.params:
-        p.grad.zero_()
-
-
-@MyAdamW.mistake(
-    "All your parameters share one m and one v. Each needs its own: [torch.zeros_like(p) for p in params]. "
-    "([tensor] * n is n times the same tensor.)"
-)
-class ListOfOne(InPieces):
-    """`[tensor] * n` is n times the same tensor."""
-
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
-        self.m = [self.m[0]] * len(self.params)
-        self.v = [self.v[0]] * len(self.params)
-
-
-@MyAdamW.mistake(
-    "You add the gradients of all parameters into one m and one v. Each parameter has its own two averages."
-)
-class OneState(InPieces):
-    """One m and one v that are updated once a step, with the sum of all gradients."""
+                entry[1] += 1
+                p.mul_(1 - self.lr * self.decay)
+                m.lerp_(p.grad, 1 - self.beta1)
+                s.lerp_(p.grad.square(), 1 - self.beta2)
+                below = (s / (1 - self.beta2 ** entry[1])).sqrt() + self.eps
+                p.addcdiv_(m, below, value=-self.lr / (1 - self.beta1 ** entry[1]))
+
+
+@MyAdamW.right
+class WithSumsOfWeights:
+    """The correction 1 - beta**t is the sum of all weights so far."""
+
+    def __init__(self, params, lr, betas, eps, weight_decay):
+        self.params, self.lr, self.betas, self.eps, self.decay = tuple(params), lr, betas, eps, weight_decay
+        self.memory = {}
+
+    def zero_grad(self):
+        for p in filter(lambda p: p.grad is not None, self.params):
+            p.grad = torch.zeros_like(p.grad)
+
+    def step(self):
+        for p in filter(lambda p: p.grad is not None, self.params):
+            averages = []
+            for power, (beta, (total, weight)) in enumerate(
+                zip(self.betas, self.memory.get(p, [(0, 0), (0, 0)]), strict=True), 1
+            ):
+                averages.append((beta * total + (1 - beta) * p.grad**power, beta * weight + 1 - beta))
+            self.memory[p] = averages
+            m, s = (total / weight for total, weight in averages)
+            p.data = (1 - self.lr * self.decay) * p.data - self.lr * m / (s.pow(0.5) + self.eps)
+
+
+@MyAdamW.right
+class OnTorchsBase(torch.optim.Optimizer):
+    def __init__(self, params, lr, betas, eps, weight_decay):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self):
-        self.t += 1
-        used = [p for p in self.params if p.grad is not None]
-        self.remember(0, sum(p.grad for p in used))
-        for p in used:
-            p.mul_(1 - self.lr * self.decay)
-            p.sub_(self.lr * self.direction(0, p.grad))
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    state, (beta1, beta2), decay = self.state[p], group["betas"], group["weight_decay"]
+                    t = state["t"] = state.get("t", 0) + 1
+                    state["m"] = torch.lerp(p.grad, state.get("m", torch.zeros_like(p)), beta1)
+                    state["s"] = torch.lerp(p.grad**2, state.get("s", torch.zeros_like(p)), beta2)
+                    move = state["m"] / (1 - beta1**t) / ((state["s"] / (1 - beta2**t)) ** 0.5 + group["eps"])
+                    p.copy_(p - group["lr"] * (decay * p + move))
 
 
-@MyAdamW.mistake(
-    "Nothing happens, not even zero_grad(). `params` may be a generator, as model.parameters() is, and a "
-    "generator can be read only once. Keep a list: self.params = list(params)."
-)
-class KeepsTheGenerator(InPieces):
-    def __init__(self, params, lr, betas, eps, weight_decay):
-        super().__init__((), lr, betas, eps, weight_decay)
-        self.params = params
-
-    def zero_grad(self):
-        for p in self.params:
-            p.grad = None
+changed = MyAdamW.changed
 
 
-@MyAdamW.judge
-def expected(*case):
-    return train_with(ByTorch, *case)
-
-
+# What is divided by what.
+STEP = "m_hat / (s_hat.sqrt() + self.eps)"
 MyAdamW.mistake(
     "Your step is plain SGD: lr times the gradient. Adam moves by the average of the gradients, divided by the "
     "root of the average of their squares.",
-    TODO_80=_differs(direction=lambda self, i, g: g),
+    plain_sgd=changed(STEP, "g"),
 )
-
-
 MyAdamW.mistake(
     "You divide each gradient by its own size: every step is plus or minus lr, and nothing of the past counts. "
-    "Keep the two averages, m of the gradients and v of their squares.",
-    TODO_81=_differs(direction=lambda self, i, g: g / (g.abs() + self.eps)),
+    "Keep the two averages, m of the gradients and s of their squares.",
+    sign_only=changed(STEP, "g / (g.abs() + self.eps)"),
 )
-
-
 MyAdamW.mistake(
     "You move by the gradient of now, and m is not used: that is RMSProp. Put the corrected m above the line.",
-    TODO_82=_differs(direction=lambda self, i, g: g / (self.v_hat(i).sqrt() + self.eps)),
+    rmsprop=changed("* m_hat /", "* g /"),
 )
-
-
 MyAdamW.mistake(
     "You move by the average of the gradients alone: that is momentum. Divide it by the root of the corrected "
-    "v, plus eps.",
-    TODO_83=_differs(direction=lambda self, i, g: self.m_hat(i)),
+    "s, plus eps.",
+    momentum=changed(STEP, "m_hat"),
+)
+MyAdamW.mistake(
+    "Your eps is inside the root. Add it after the root: s_hat.sqrt() + eps. A small eps has a large root: "
+    "1e-8 would act like 1e-4.",
+    eps_in_the_root=changed("s_hat.sqrt() + self.eps", "(s_hat + self.eps).sqrt()"),
+)
+MyAdamW.mistake(
+    "You add eps before s is corrected, so eps is corrected too and is larger in the first steps. The paper's "
+    "short form does so; torch corrects first: (s / (1 - beta2**t)).sqrt() + eps.",
+    eps_before_the_correction=changed("(s_hat.sqrt() + self.eps)", "(s.sqrt() + self.eps) * (1 - beta2**t) ** 0.5"),
+)
+MyAdamW.mistake(
+    "eps is missing. Where the gradient has always been 0, you divide 0 by 0. Divide by s_hat.sqrt() + eps.",
+    no_eps=changed(" + self.eps", ""),
+)
+MyAdamW.mistake(
+    "eps stands outside the fraction: brackets are missing. Divide by (s_hat.sqrt() + eps).",
+    no_brackets=changed("(s_hat.sqrt() + self.eps)", "s_hat.sqrt() + self.eps"),
+)
+MyAdamW.mistake(
+    "Your eps is always 1e-8. It comes as an argument: some models need a larger one.",
+    eps_of_its_own=changed("+ self.eps", "+ 1e-8"),
+)
+MyAdamW.mistake(
+    "The root is missing: s is an average of squares, its root has the size of a gradient. Divide by "
+    "s_hat.sqrt() + eps.",
+    no_root=changed("s_hat.sqrt()", "s_hat"),
+)
+MyAdamW.mistake(
+    "The learning rate is missing in the step: it is lr * m_hat / (s_hat.sqrt() + eps).",
+    no_learning_rate=changed("self.lr * m_hat", "m_hat"),
+)
+MyAdamW.mistake(
+    "The sign of the step is wrong: it leads uphill. Subtract it.", uphill=changed("p -= self.lr", "p += self.lr")
 )
 
-
+# The two averages.
 MyAdamW.mistake(
-    "Both averages use the first beta. The average of squares, v, has the second one.",
-    TODO_84=remembers(v=lambda self, v, g: torch.lerp(v, g**2, 1 - self.beta1)),
+    "The betas are exchanged. The first one is for m, the average of gradients; the second one, nearer to 1, "
+    "for s, the average of squares.",
+    betas_exchanged=changed("beta1, beta2 =", "beta2, beta1 ="),
 )
-
-
 MyAdamW.mistake(
-    "Nothing of the old m is left in the new one. Keep beta1 * m and add (1 - beta1) * gradient.",
-    TODO_85=remembers(m=lambda self, m, g: (1 - self.beta1) * g),
+    "Both averages use the first beta. The average of squares, s, has the second one.",
+    beta1_for_both=changed("beta1, beta2 = self.betas", "beta1 = beta2 = self.betas[0]"),
 )
-
-
 MyAdamW.mistake(
-    "Nothing of the old v is left in the new one. Keep beta2 * v and add (1 - beta2) * gradient**2.",
-    TODO_86=remembers(v=lambda self, v, g: (1 - self.beta2) * g**2),
+    "The average of squares decays by the first beta, though it is corrected by the second. s has beta2 throughout.",
+    beta1_for_s=changed("s.mul_(beta2).add_((1 - beta2)", "s.mul_(beta1).add_((1 - beta1)"),
 )
-
-
 MyAdamW.mistake(
-    "m and v forget everything: each step sees only its own gradient. Keep beta times the old average, and see "
-    "that the new one is stored for the next step.",
-    TODO_87=remembers(
-        m=lambda self, m, g: (1 - self.beta1) * g,
-        v=lambda self, v, g: (1 - self.beta2) * g**2,
+    "Both averages use the second beta. The average of gradients, m, has the first one.",
+    beta2_for_both=changed("beta1, beta2 = self.betas", "beta1 = beta2 = self.betas[1]"),
+)
+MyAdamW.mistake(
+    "Your betas are always 0.9 and 0.999. They come as an argument.",
+    betas_of_its_own=changed("= self.betas\n", "= 0.9, 0.999\n"),
+)
+MyAdamW.mistake(
+    "The weights of your averages are turned round: beta is the weight of the old average, 1 - beta that of the new "
+    "gradient.",
+    weights_turned=changed(
+        "m.mul_(beta1).add_((1 - beta1)",
+        "m.mul_(1 - beta1).add_(beta1",
+        "s.mul_(beta2).add_((1 - beta2)",
+        "s.mul_(1 - beta2).add_(beta2",
     ),
 )
-
-
+MyAdamW.mistake(
+    "Nothing of the old m is left in the new one. Keep beta1 * m and add (1 - beta1) * gradient.",
+    m_forgets=changed("m.mul_(beta1)", "m.mul_(0)"),
+)
+MyAdamW.mistake(
+    "Nothing of the old s is left in the new one. Keep beta2 * s and add (1 - beta2) * gradient**2.",
+    s_forgets=changed("s.mul_(beta2)", "s.mul_(0)"),
+)
+MyAdamW.mistake(
+    "m and s forget everything: each step sees only its own gradient. Keep beta times the old average, and see "
+    "that the new one is stored for the next step.",
+    both_forget=changed("m.mul_(beta1)", "m.mul_(0)", "s.mul_(beta2)", "s.mul_(0)"),
+)
 MyAdamW.mistake(
     "m lacks the factor 1 - beta1, so it is no average: it grows to ten times a steady gradient (beta1 = 0.9). "
     "The two weights must add up to 1.",
-    TODO_88=remembers(m=lambda self, m, g: self.beta1 * m + g),
+    m_is_a_sum=changed("add_((1 - beta1) * g)", "add_(g)"),
 )
-
-
 MyAdamW.mistake(
-    "v lacks the factor 1 - beta2, so it is no average and your steps are far too short. The two weights must "
+    "s lacks the factor 1 - beta2, so it is no average and your steps are far too short. The two weights must "
     "add up to 1.",
-    TODO_89=remembers(v=lambda self, v, g: self.beta2 * v + g**2),
+    s_is_a_sum=changed("add_((1 - beta2) * g**2)", "add_(g**2)"),
 )
-
-
 MyAdamW.mistake(
-    "m and v lack the factors 1 - beta1 and 1 - beta2, so they are sums, not averages. In each, the two "
+    "m and s lack the factors 1 - beta1 and 1 - beta2, so they are sums, not averages. In each, the two "
     "weights must add up to 1.",
-    TODO_90=remembers(
-        m=lambda self, m, g: self.beta1 * m + g,
-        v=lambda self, v, g: self.beta2 * v + g**2,
-    ),
+    both_are_sums=changed("add_((1 - beta1) * g)", "add_(g)", "add_((1 - beta2) * g**2)", "add_(g**2)"),
 )
-
-
 MyAdamW.mistake(
-    "The bias correction is missing. m and v begin at 0 and are too small at first; with betas of 0.9 and "
-    "0.999 the first step comes out three times too long. Divide m by 1 - beta1**t and v by 1 - beta2**t.",
-    TODO_91=_differs(direction=lambda self, i, g: self.m[i] / (self.v[i].sqrt() + self.eps)),
+    "m does not fade: you add to all of the old m. Keep beta1 of it.", m_never_fades=changed("m.mul_(beta1)", "m")
 )
-
-
 MyAdamW.mistake(
-    "v lacks its bias correction: it begins at 0 and is far too small at first, so the first steps are far too "
+    "s does not fade: you add to all of the old s, as Adagrad does. Keep beta2 of it.",
+    s_never_fades=changed("s.mul_(beta2)", "s"),
+)
+MyAdamW.mistake(
+    "s averages the gradient itself. Average its square: the root of a negative number is NaN.",
+    s_of_the_gradient=changed("g**2", "g"),
+)
+MyAdamW.mistake(
+    "s averages the absolute value of the gradient. Average its square.", s_of_absolutes=changed("g**2", "g.abs()")
+)
+MyAdamW.mistake(
+    "s averages the square of m. It takes the square of the gradient of now.", s_of_m=changed("g**2", "m**2")
+)
+MyAdamW.mistake(
+    "s averages the square of the gradient's distance from m: that is the variance, as in AdaBelief. Adam takes the "
+    "square of the gradient.",
+    adabelief=changed("g**2", "(g - m) ** 2"),
+)
+MyAdamW.mistake(
+    "s keeps its largest value so far: that is AMSGrad. Adam lets it fade.",
+    amsgrad=changed("s.mul_(beta2).add_((1 - beta2) * g**2)", "s.copy_(s.max(beta2 * s + (1 - beta2) * g**2))"),
+)
+MyAdamW.mistake(
+    "You take the mean of the squares over the whole tensor, so all its numbers share one s. Each number has "
+    "its own: that is what makes its step its own size.",
+    one_s_for_a_tensor=changed("g**2", "(g**2).mean()"),
+)
+MyAdamW.mistake(
+    "The bias correction is missing. m and s begin at 0 and are too small at first; with betas of 0.9 and "
+    "0.999 the first step comes out three times too long. Divide m by 1 - beta1**t and s by 1 - beta2**t.",
+    no_correction=changed("m / (1 - beta1**t), s / (1 - beta2**t)", "m, s"),
+)
+MyAdamW.mistake(
+    "s lacks its bias correction: it begins at 0 and is far too small at first, so the first steps are far too "
     "long. Divide it by 1 - beta2**t.",
-    TODO_92=_differs(v_hat=lambda self, i: self.v[i]),
+    s_not_corrected=changed("s / (1 - beta2**t)", "s"),
 )
-
-
 MyAdamW.mistake(
     "m lacks its bias correction: it begins at 0, so the first steps are too short. Divide it by 1 - beta1**t.",
-    TODO_93=_differs(m_hat=lambda self, i: self.m[i]),
+    m_not_corrected=changed("m / (1 - beta1**t)", "m"),
 )
-
-
 MyAdamW.mistake(
-    "Your bias correction multiplies. m and v are too small at first: divide them by 1 - beta**t.",
-    TODO_94=_differs(
-        m_hat=lambda self, i: self.m[i] * (1 - self.beta1**self.t),
-        v_hat=lambda self, i: self.v[i] * (1 - self.beta2**self.t),
-    ),
+    "Your bias correction multiplies. m and s are too small at first: divide them by 1 - beta**t.",
+    correction_multiplies=changed("m / (", "m * (", "s / (", "s * ("),
 )
-
-
 MyAdamW.mistake(
     "You divide by 1 - beta in every step, as if t stayed 1, so the correction never fades. It is 1 - beta**t, "
-    "and t goes up once a step: self.t += 1.",
-    TODO_95=_differs(update=never_counts),
+    "and t goes up once a step.",
+    power_missing=changed("**t", ""),
 )
-
-
 MyAdamW.mistake(
-    "Your t counts parameters, not steps: the second parameter of the first step already gets t = 2. Count "
-    "before the loop, once in every step.",
-    TODO_96=_differs(update=step_for_each_parameter),
+    "You multiply beta by t. It is raised to that power: 1 - beta**t, which goes to 1.",
+    times_t=changed("beta1**t", "beta1 * t", "beta2**t", "beta2 * t"),
 )
-
-
+MyAdamW.mistake(
+    "You divide by beta**t, which goes to 0. Divide by 1 - beta**t, which goes to 1.",
+    one_minus_missing=changed("(1 - beta1**t)", "beta1**t", "(1 - beta2**t)", "beta2**t"),
+)
+MyAdamW.mistake(
+    "Both averages are corrected with the first beta. s is divided by 1 - beta2**t.",
+    corrected_with_beta1=changed("1 - beta2**t", "1 - beta1**t"),
+)
+MyAdamW.mistake(
+    "You store the corrected m and s, so the next step corrects them again. Keep m and s as they are, and give "
+    "the corrected ones new names: m_hat, s_hat.",
+    corrected_in_place=changed("m / (1", "m.div_(1", "s / (1", "s.div_(1"),
+)
 MyAdamW.mistake(
     "t is 0 in your first step, and the bias correction divides by 1 - beta**0 = 0. Count t up before you use it.",
-    TODO_97=_differs(step=counts_afterwards),
-)
-
-
-MyAdamW.mistake(
-    "You store the corrected m and v, so the next step corrects them again. Keep m and v as they are, and give "
-    "the corrected ones new names: m_hat, v_hat.",
-    TODO_98=_differs(direction=corrects_what_it_keeps),
-)
-
-
-MyAdamW.mistake(
-    "Your eps is inside the root. Add it after the root: v_hat.sqrt() + eps. A small eps has a large root: "
-    "1e-8 would act like 1e-4.",
-    TODO_99=_differs(direction=lambda self, i, g: self.m_hat(i) / (self.v_hat(i) + self.eps).sqrt()),
-)
-
-
-MyAdamW.mistake(
-    "You add eps before v is corrected, so eps is corrected too and is larger in the first steps. The paper's "
-    "short form does so; torch corrects first: (v / (1 - beta2**t)).sqrt() + eps.",
-    TODO_100=_differs(
-        direction=lambda self, i, g: self.m_hat(i) / (self.v[i].sqrt() + self.eps) * math.sqrt(1 - self.beta2**self.t)
+    counted_afterwards=changed(
+        "s, t = p.grad, self.m[i], self.s[i], self.t[i]", "s, t = p.grad, self.m[i], self.s[i], self.t[i] - 1"
     ),
 )
-
-
 MyAdamW.mistake(
-    "eps is missing. Where the gradient has always been 0, you divide 0 by 0. Divide by v_hat.sqrt() + eps.",
-    TODO_101=_differs(direction=lambda self, i, g: self.m_hat(i) / self.v_hat(i).sqrt()),
+    "t is 2 in your first step: it is counted up once too often. It begins at 0, and each step adds 1.",
+    counted_from_one=changed("[0 for", "[1 for"),
+)
+ONE_T = ["[0 for _ in self.params]", "0", "self.t[i] += 1", "", "self.t[i]", "self.t"]
+MyAdamW.mistake(
+    "All your parameters share one t. Each counts its own steps, as in torch: a parameter that got its first gradient "
+    "in step 2 is at t = 1 there, as its m and s are. Keep a t for each, beside m and s.",
+    one_count_for_all=changed(*ONE_T, "beta1, beta2 =", "self.t += 1; beta1, beta2 ="),
+)
+MyAdamW.mistake(
+    "Your t counts parameters, not steps: the second parameter of the first step already gets t = 2. Each parameter "
+    "counts its own steps: keep a t for each.",
+    counts_parameters=changed(*ONE_T[:3], "self.t += 1", *ONE_T[4:]),
 )
 
-
-MyAdamW.mistake(
-    "The root is missing: v is an average of squares, its root has the size of a gradient. Divide by "
-    "v_hat.sqrt() + eps.",
-    TODO_102=_differs(direction=lambda self, i, g: self.m_hat(i) / (self.v_hat(i) + self.eps)),
-)
-
-
-MyAdamW.mistake(
-    "v averages the gradient itself. Average its square: the root of a negative number is NaN.",
-    TODO_103=remembers(v=lambda self, v, g: torch.lerp(v, g, 1 - self.beta2)),
-)
-
-
-MyAdamW.mistake(
-    "v averages the square of m. It takes the square of the gradient of now.",
-    TODO_104=_differs(
-        remember=lambda self, i, g: (
-            self.m[i].lerp_(g, 1 - self.beta1),
-            self.v[i].lerp_(self.m[i] ** 2, 1 - self.beta2),
-        )
-    ),
-)
-
-
-MyAdamW.mistake(
-    "You take the mean of the squares over the whole tensor, so all its numbers share one v. Each number has "
-    "its own: that is what makes its step its own size.",
-    TODO_105=remembers(v=lambda self, v, g: torch.lerp(v, (g**2).mean().expand_as(v), 1 - self.beta2)),
-)
-
-
+# The weight decay.
+DECAY = "p.mul_(1 - self.lr * self.weight_decay)"
 MyAdamW.mistake(
     "weight_decay is not used. Before the step, each parameter shrinks: p -= lr * weight_decay * p.",
-    TODO_106=decays(lambda self, p: None),
+    no_decay=changed(DECAY, ""),
 )
-
-
 MyAdamW.mistake(
     "Your weight decay makes the weights grow. Shrink them: multiply by 1 - lr * weight_decay.",
-    TODO_107=decays(lambda self, p: p.mul_(1 + self.lr * self.decay)),
+    grows=changed("1 - self.lr", "1 + self.lr"),
 )
-
-
 MyAdamW.mistake(
     "The weight decay lacks the learning rate: multiply by 1 - lr * weight_decay, so that a schedule that "
     "lowers lr lowers the decay too.",
-    TODO_108=decays(lambda self, p: p.mul_(1 - self.decay)),
+    decay_without_rate=changed(DECAY, "p.mul_(1 - self.weight_decay)"),
 )
-
-
+MyAdamW.mistake(
+    "You multiply each parameter by lr * weight_decay, so next to nothing is left of it. Multiply by 1 - lr * "
+    "weight_decay.",
+    only_the_decay_left=changed(DECAY, "p.mul_(self.lr * self.weight_decay)"),
+)
+MyAdamW.mistake(
+    "You subtract lr * weight_decay itself, whatever the parameter is. Subtract that share of it: p -= lr * "
+    "weight_decay * p.",
+    decay_without_parameter=changed(DECAY, "p.sub_(self.lr * self.weight_decay)"),
+)
 MyAdamW.mistake(
     "You add weight_decay * p to the gradient: that is Adam with L2. There the decay is divided by the root of "
-    "v, and weights with large gradients shrink less. AdamW shrinks the parameter itself.",
-    TODO_109=_differs(update=decays_through_the_gradient),
+    "s, and weights with large gradients shrink less. AdamW shrinks the parameter itself.",
+    l2=changed(DECAY, "g = g + self.weight_decay * p"),
 )
-
-
 MyAdamW.mistake(
     "You add weight_decay * p to p.grad, in place: that is Adam with L2, and the gradient is changed. AdamW "
     "shrinks the parameter itself: p -= lr * weight_decay * p.",
-    TODO_110=_differs(update=adds_the_decay_to_the_gradient),
+    l2_in_the_gradient=changed(DECAY, "g.add_(self.weight_decay * p)"),
 )
-
-
 MyAdamW.mistake(
     "Your decay comes after the step, so it shrinks the step too. First p -= lr * weight_decay * p, then the step.",
-    TODO_111=_differs(update=decays_afterwards),
+    decay_afterwards=changed(DECAY, "", "+ self.eps)", f"+ self.eps); {DECAY}"),
 )
-
-
 MyAdamW.mistake(
     "You decay parameters that have no gradient. A parameter with p.grad None is left alone altogether.",
-    TODO_112=_differs(step=decays_the_unused_too),
+    decays_the_unused=changed("if p.grad is not None:", f"if p.grad is None: {DECAY}\n                else:"),
 )
 
-
+# Gradients, parameters, loops.
 MyAdamW.mistake(
     "You treat a gradient of None as 0, so an unused parameter goes on moving by its old averages. It is left "
     "alone altogether.",
-    TODO_113=_differs(step=none_is_zero),
+    none_is_zero=changed("if p.grad is not None", "if True", "t = p.grad,", "t = 0 * p if p.grad is None else p.grad,"),
 )
-
-
 MyAdamW.mistake(
-    "You changed p.grad: methods that end in _ work in place, and v then sees the small gradient. Write "
+    "You changed p.grad: methods that end in _ work in place, and s then sees the small gradient. Write "
     "(1 - beta1) * p.grad, which makes a new tensor.",
-    TODO_114=_differs(remember=scales_the_gradient),
+    gradient_scaled=changed("(1 - beta1) * g", "g.mul_(1 - beta1)"),
 )
-
-
 MyAdamW.mistake(
     "The parameters are right, but p.grad is changed: square_() and pow_() work in place. Write p.grad**2, "
     "which makes a new tensor.",
-    TODO_115=_differs(remember=squares_the_gradient),
+    gradient_squared=changed("g**2", "g.square_()"),
 )
-
-
 MyAdamW.mistake(
     "No parameter moved. `p = p - ...` makes a new tensor and calls it p; the model still holds the old one. "
     "Change the parameter itself: p -= ..., under torch.no_grad().",
-    TODO_116=_differs(update=rebinds),
+    nothing_moved=changed(DECAY, "", "p -= self.lr", "p = p - self.lr"),
 )
-
-
 MyAdamW.mistake(
     "Your parameters only decay. `p = p - ...` makes a new tensor and calls it p; the model still holds the "
     "old one. Change the parameter itself: p -= ..., under torch.no_grad().",
-    TODO_117=_differs(update=only_decays),
+    step_rebound=changed("p -= self.lr", "p = p - self.lr"),
 )
-
-
-MyAdamW.mistake("The sign of the step is wrong: it leads uphill. Subtract it.", TODO_118=_differs(update=uphill_step))
-
-
-MyAdamW.mistake(IN_GRAPH, TODO_119=_differs(step=steps_in_the_graph))
-
-
-MyAdamW.mistake(UNUSED, TODO_120=_differs(step=step_without_if))
-
-
+MyAdamW.mistake(IN_GRAPH, in_the_graph=changed("with torch.no_grad()", "with torch.enable_grad()"))
+MyAdamW.mistake(LEFT_OFF, left_off=changed("with torch.no_grad():", "torch.set_grad_enabled(False)\n        if True:"))
+MyAdamW.mistake(UNUSED, without_if=changed("if p.grad is not None", "if True"))
+MyAdamW.mistake(TRUTH, truth_of_a_tensor=changed("if p.grad is not None", "if p.grad"))
 MyAdamW.mistake(
     "Your loop ends at the first parameter without a gradient, and those after it do not move. Skip that one "
-    "parameter only.",
-    TODO_121=_differs(step=step_until_none),
+    "parameter only: continue, not break or return.",
+    until_none=changed("if p.grad is not None:", "if p.grad is None: break\n                else:"),
 )
-
-
+MyAdamW.mistake(
+    "Only the first parameter moves. Is there a `return` inside the loop?",
+    first_only=changed("+ self.eps)", "+ self.eps); return"),
+)
 MyAdamW.mistake(
     "Your step() also sets the gradients to zero. That is what zero_grad() is for: somebody may want to look "
     "at a gradient after the step.",
-    TODO_122=_differs(step=step_then_zero),
+    step_zeroes=changed("+ self.eps)", "+ self.eps); g.zero_()"),
 )
-
-
 MyAdamW.mistake(
     "Your step() also throws the gradients away. That is what zero_grad() is for: somebody may want to look at "
     "a gradient after the step.",
-    TODO_123=_differs(step=step_then_none),
+    step_throws_away=changed("+ self.eps)", "+ self.eps); p.grad = None"),
 )
-
-
 MyAdamW.mistake(
     "zero_grad() does not clear the gradients, so backward() adds each new one to the old ones. Set p.grad = "
     "None for every parameter.",
-    TODO_124=_differs(zero_grad=lambda self: None),
+    gradients_not_cleared=changed("p.grad = None", "pass"),
 )
-
-
 MyAdamW.mistake(
     "Your zero_grad() sets the parameters themselves to zero: the model is gone. Clear p.grad, not p.",
-    TODO_125=_differs(zero_grad=zero_data),
+    parameters_cleared=changed("p.grad = None", "p.data.zero_()"),
 )
-
-
-MyAdamW.mistake(NO_GRADIENT_YET, TODO_126=_differs(zero_grad=zero_without_if))
+MyAdamW.mistake(NO_GRADIENT_YET, zero_without_if=changed("p.grad = None", "p.grad.zero_()"))
+MyAdamW.mistake(
+    "All your parameters share one m and one s. Each needs its own: [torch.zeros_like(p) for p in params]. "
+    "([tensor] * n is n times the same tensor.)",
+    one_state=changed("self.m[i], self.s[i]", "self.m[0], self.s[0]"),
+)
+FIRST = "[q.shape for q in self.params].index(p.shape)"
+MyAdamW.mistake(
+    "Parameters of the same shape share one m and one s. Each parameter has its own: keep them in a list, or in a dict "
+    "whose keys are the parameters themselves.",
+    state_by_shape=changed("self.m[i], self.s[i]", f"self.m[{FIRST}], self.s[{FIRST}]"),
+)
+MyAdamW.mistake(
+    "Nothing happens, not even zero_grad(). `params` may be a generator, as model.parameters() is, and a "
+    "generator can be read only once. Keep a list: self.params = list(params).",
+    generator_used_up=changed("self.lr, self.betas, ", "self.params = []; self.lr, self.betas, "),
+)
 
 
 MyAdamW.hints(
-    "Keep list(params), and for each parameter two tensors of its shape, m and v, that begin at 0. Keep one t.",
-    "Once a step: t += 1. For each parameter: p *= 1 - lr * weight_decay; m = beta1 * m + (1 - beta1) * g; v = "
-    "beta2 * v + (1 - beta2) * g**2. Change p, m and v in place, under torch.no_grad().",
-    "m_hat = m / (1 - beta1**t), v_hat = v / (1 - beta2**t), then p -= lr * m_hat / (v_hat.sqrt() + eps).",
+    "Keep list(params), and for each parameter two tensors of its shape, m and s, that begin at 0, and a count t.",
+    "In step(), for each parameter with a gradient g: t += 1; p *= 1 - lr * weight_decay; m = beta1 * m + (1 - beta1) "
+    "* g; s = beta2 * s + (1 - beta2) * g**2. Change p, m and s in place, under torch.no_grad().",
+    "m_hat = m / (1 - beta1**t), s_hat = s / (1 - beta2**t), then p -= lr * m_hat / (s_hat.sqrt() + eps).",
 )
