@@ -1,23 +1,20 @@
-"""The exercise `diagnose` of lesson 06."""
+"""The exercise `diagnose`: which fault each of eight training loops has, by its curves."""
 
+import difflib
 
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
 
-FAULTS = (
-    "softmax twice",
-    "same batch",
-    "targets not shifted",
-    "eval mode forgotten",
-    "loss detached",
-    "gradients not zeroed",
-    "validation leaks",
-    "learning rate too big",
-)
-
-
-LISTED = ", ".join(sorted(FAULTS))  # FAULTS has the patients' order: shown as it is, it would be the answer
-
+RIGHT = {
+    "A": "softmax twice",
+    "B": "same batch",
+    "C": "targets not shifted",
+    "D": "eval mode forgotten",
+    "E": "loss detached",
+    "F": "gradients not zeroed",
+    "G": "validation leaks",
+    "H": "learning rate too big",
+}
 
 # Why a fault does not fit the curves of a patient: what the student sees that speaks against it.
 AGAINST = {
@@ -36,6 +33,7 @@ AGAINST = {
     "learning rate too big": "a rate that is too big makes the loss explode in the very first steps and then stay "
     "too high",
 }
+LISTED = ", ".join(sorted(AGAINST))  # not in the order of the patients, which would be the answer
 
 
 @exercise(prompt="The fault of a patient, by its curves: 'A' to 'H' in, one of the eight faults out.")
@@ -52,20 +50,51 @@ def diagnose(patient):
     }[patient]
 
 
+@diagnose.cases
+def cases():
+    return [()]
+
+
 @diagnose.run
-def examine(answer, patient):
-    """Whether a diagnosis is right, without telling the right one."""
-    fault = answer(patient)
-    if fault not in FAULTS:
-        raise Mistake(f"Patient {patient}: {fault!r} is not on the list of faults. Choose one of: {LISTED}.")
-    if fault != diagnose(patient):
-        raise Mistake(f"Patient {patient} does not have {fault!r}: {AGAINST[fault]}. Look at its curves again.")
+def examine(answer):
+    """Whether all diagnoses are right, without telling a right one that is not given."""
+    diagnoses = {}
+    for patient in RIGHT:
+        try:
+            diagnoses[patient] = answer(patient)
+        except KeyError:
+            diagnoses[patient] = None
+    if told := _told(diagnoses):
+        raise Mistake(told)
     return "right"
 
 
-def _diagnosis(patient, fault):
-    """All diagnoses right but one: the answer that takes `patient` for a case of `fault`."""
-    return lambda letter: fault if letter == patient else diagnose(letter)
+def _told(diagnoses):
+    """What is right so far, and what speaks against the first wrong diagnosis; "" where all are right."""
+    right = [patient for patient, fault in diagnoses.items() if fault == RIGHT[patient]]
+    wrong = [patient for patient, fault in diagnoses.items() if patient not in right and fault is not None]
+    missing = [patient for patient, fault in diagnoses.items() if fault is None]
+    if len(missing) == len(RIGHT):
+        return (
+            "No patient gets a diagnosis: your function gives back None, or has no entry for 'A' to 'H'. Is the "
+            "`return` missing, or the [patient] behind the dictionary?"
+        )
+    credit = f"Right for {len(right)} of {len(RIGHT)} patients so far: {', '.join(right)}. " if right else ""
+    if wrong:
+        return credit + _objection(wrong[0], diagnoses[wrong[0]])
+    return f"{credit}Still without a diagnosis: {', '.join(missing)}." if missing else ""
+
+
+def _objection(patient, fault):
+    if isinstance(fault, dict):
+        return "You return the whole dictionary. Return the entry of the patient: {...}[patient]."
+    if not isinstance(fault, str):
+        return f"Patient {patient}: return the fault as text, one of: {LISTED}."
+    if fault not in AGAINST:
+        near = difflib.get_close_matches(fault.lower(), AGAINST, n=1)
+        advice = f"Did you mean {near[0]!r}? The spelling counts" if near else f"Choose one of: {LISTED}"
+        return f"Patient {patient}: {fault!r} is not on the list of faults. {advice}."
+    return f"Patient {patient} does not have {fault!r}: {AGAINST[fault]}. Look at its curves again."
 
 
 @diagnose.right
@@ -77,30 +106,43 @@ def with_if(patient):
 
 @diagnose.right
 def by_position(patient):
-    return FAULTS["ABCDEFGH".index(patient)]
+    return list(RIGHT.values())["ABCDEFGH".index(patient)]
+
+
+@diagnose.right
+def by_get(patient):
+    return RIGHT.get(patient)
 
 
 @diagnose.right
 def by_match(patient):
-    return dict(zip("ABCDEFGH", FAULTS, strict=True)).get(patient)
+    match patient:
+        case "C":
+            return "targets not shifted"
+        case "G":
+            return "validation leaks"
+    return diagnose(patient)
 
 
-@diagnose.cases
-def cases():
-    return [(letter,) for letter in "ABCDEFGH"]
+def known(name, **diagnoses):
+    """All diagnoses right but these."""
+    given = {**RIGHT, **diagnoses}
+    diagnose.mistake(_told(given), **{name: given.get})
 
 
-for number, patient in enumerate("ABCDEFGH"):
-    for fault in (FAULTS[number - 1], FAULTS[number - 2]):
-        diagnose.mistake(
-            f"Patient {patient} does not have {fault!r}: {AGAINST[fault]}. Look at its curves again.",
-            **{f"{patient} for {fault}": _diagnosis(patient, fault)},
-        )
-
-
-diagnose.mistake(
-    f"Patient A: 'no idea' is not on the list of faults. Choose one of: {LISTED}.", TODO_14=_diagnosis("A", "no idea")
-)
+for patient, right in RIGHT.items():
+    for fault in AGAINST:
+        if fault != right:
+            known(f"{patient} for {fault}", **{patient: fault})
+    known(f"{patient} missing", **{patient: None})
+known("only the first three", **dict.fromkeys("DEFGH"))
+known("only the last", **dict.fromkeys("ABCDEFG"))
+known("nothing", **dict.fromkeys("ABCDEFGH"))
+known("not on the list", A="no idea")
+known("capital letters", E="Loss detached")
+known("two faults at once", F=["gradients not zeroed", "learning rate too big"])
+known("one fault for all", **dict.fromkeys("ABCDEFGH", "same batch"))
+known("the whole dictionary", **dict.fromkeys("ABCDEFGH", RIGHT))
 
 
 diagnose.hints(
