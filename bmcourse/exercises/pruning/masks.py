@@ -1,7 +1,8 @@
 """What is said of masks in lesson 08, and masks in which equal weights no longer differ."""
 
+import contextlib
+
 import torch
-from torch import nn
 
 from bmcourse.exercises.outcomes import Mistake
 
@@ -10,23 +11,46 @@ NOT_A_MASK = (
     "chance. Return the mask, True where a weight stays."
 )
 
-
 FLOATS = (
     "Your mask holds the floats 0 and 1. As a factor it works; but ~mask raises an error, and weight[mask] does not "
     "pick the weights that stay. Make it True and False."
 )
 
+INTEGERS = (
+    "Your mask holds the integers 0 and 1. weight[mask] would then take rows 0 and 1 of the weight, and ~mask is -1 "
+    "and -2. Make it True and False: .bool()."
+)
 
 INVERTED = "Your mask is inverted: True where a weight goes. weight * mask would keep what you want to remove."
-
 
 SIGNED = (
     "You sort by the signed value, so strong negative weights go first. -0.9 does more in a sum than 0.1: sort by "
     "weight.abs()."
 )
 
-
 LARGEST = "You remove the largest weights, and with them most of what the layer has learned. The smallest go."
+
+WRITTEN = (
+    "You write into the weight itself, which wants a gradient, and torch forbids that outside of torch.no_grad(). The "
+    "weight has to stay as it is anyway: make a new tensor for the mask."
+)
+
+VIEW = (
+    ".view() raises an error where the numbers do not lie one after the other in memory, as in a transposed weight. "
+    ".reshape() and .flatten() copy them then."
+)
+
+
+@contextlib.contextmanager
+def explained():
+    """Turn the errors that a mask is known for into words."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if "leaf Variable" in text:
+            raise Mistake(WRITTEN) from None
+        raise Mistake(VIEW) if "view size is not compatible" in text else error from None
 
 
 def settled(mask, weight):
@@ -38,25 +62,9 @@ def settled(mask, weight):
     return sorted_where_equal(mask.flatten(), weight.abs().flatten()).view(mask.shape)
 
 
-def sorted_where_equal(row, sizes):
-    row = row.clone()
-    for size in sizes.unique():
-        row[sizes == size] = row[sizes == size].sort().values
-    return row
-
-
-def as_number(value):
-    """The plain number in a tensor of no dimension, so that answers with and without .item() count as alike."""
-    return value.item() if torch.is_tensor(value) and value.ndim == 0 else value
-
-
-class Weights(nn.Module):
-    """A layer with nothing but a weight, which torch.nn.utils.prune can prune."""
-
-    def __init__(self, weight):
-        super().__init__()
-        self.weight = nn.Parameter(weight.clone())
-
-
-def largest_to_go(sizes, rate):
-    return sizes.sort().values[round(rate * len(sizes)) - 1]
+def sorted_where_equal(rows, sizes):
+    """Each row with its values in order among places of equal size."""
+    by_value = rows.argsort(dim=-1, stable=True)
+    by_size = sizes.gather(-1, by_value).argsort(dim=-1, stable=True)
+    values = rows.gather(-1, by_value).gather(-1, by_size)
+    return rows.scatter(-1, sizes.argsort(dim=-1, stable=True), values)
