@@ -1,6 +1,4 @@
-"""The exercise `largest_stable_lr` of lesson 05."""
-
-import math
+"""The exercise `largest_stable_lr` of lesson 05: where gradient descent on a bowl stops converging."""
 
 import torch
 
@@ -9,14 +7,31 @@ from bmcourse.exercises.core import exercise
 
 @exercise(
     prompt="The learning rate above which gradient descent diverges on the bowl x @ hessian @ x / 2. `hessian` (n, n) "
-    "is symmetric and positive definite. Returns one number."
+    "is symmetric and positive definite. Returns one number.",
+    tolerance=1e-4,
+    untried={"hessian": {"a gradient is wanted": "a plain number is a right answer, and has no graph"}},
 )
 def largest_stable_lr(hessian):
     return 2 / torch.linalg.eigvalsh(hessian).max()
 
 
+@largest_stable_lr.cases
+def cases():
+    """Two directions; a turned valley; three random bowls, one of them steep; one direction; four, not contiguous."""
+    factors = [torch.randn(3, 3), torch.randn(4, 4), 5 * torch.randn(2, 2)]
+    apart = torch.stack([2 * torch.eye(4, dtype=torch.float64) + 0.5] * 2, dim=-1)
+    return [
+        (torch.tensor([[1.0, 0.0], [0.0, 10.0]]),),
+        (torch.tensor([[3.0, 1.0], [1.0, 3.0]]),),
+        *((factor @ factor.T + 0.5 * torch.eye(len(factor)),) for factor in factors),
+        (torch.tensor([[0.25]]),),
+        (apart[..., 0],),
+    ]
+
+
+@largest_stable_lr.judge
 def by_singular_value(hessian):
-    return 2.0 / torch.linalg.matrix_norm(hessian, ord=2)
+    return (2 / torch.linalg.matrix_norm(hessian, ord=2)).item()
 
 
 @largest_stable_lr.right
@@ -26,7 +41,7 @@ def by_the_inverse(hessian):
 
 @largest_stable_lr.right
 def by_power_iteration(hessian):
-    direction = torch.ones(len(hessian))
+    direction = torch.ones(len(hessian), dtype=hessian.dtype)
     for _ in range(200):
         direction = hessian @ direction
         direction = direction / direction.norm()
@@ -38,113 +53,142 @@ def by_general_eigenvalues(hessian):
     return 2 / max(value.real for value in torch.linalg.eigvals(hessian).tolist())
 
 
-@largest_stable_lr.cases
-def _bowls():
-    """Two directions; a turned valley; three random bowls, one of them steep."""
-    factors = [torch.randn(3, 3), torch.randn(4, 4), 5 * torch.randn(2, 2)]
-    return [
-        (torch.tensor([[1.0, 0.0], [0.0, 10.0]]),),
-        (torch.tensor([[3.0, 1.0], [1.0, 3.0]]),),
-        *((factor @ factor.T + 0.5 * torch.eye(len(factor)),) for factor in factors),
-    ]
+@largest_stable_lr.right
+def by_bisection(hessian):
+    """Below the limit every eigenvalue of 1 - lr * hessian is within -1 and 1."""
+    low, high = 0.0, 2 / hessian.diagonal().min().item()
+    for _ in range(40):
+        middle = (low + high) / 2
+        factors = torch.linalg.eigvalsh(torch.eye(len(hessian), dtype=hessian.dtype) - middle * hessian)
+        low, high = (middle, high) if factors.abs().max() < 1 else (low, middle)
+    return low
 
 
-def two_over(number):
-    return lambda hessian: 2 / number(hessian)
-
-
-@largest_stable_lr.judge
-def expected(hessian):
-    return by_singular_value(hessian).item()
-
+changed = largest_stable_lr.changed
+LARGEST = "torch.linalg.eigvalsh(hessian).max()"
 
 largest_stable_lr.mistake(
     "At 1 / the largest eigenvalue the steepest direction reaches its bottom in one step. Twice as far it "
     "lands on the other side at the same height: the limit is 2 / the largest eigenvalue.",
-    TODO_39=lambda hessian: 1 / torch.linalg.eigvalsh(hessian).max(),
+    one_over=changed("2 /", "1 /"),
 )
-
-
+largest_stable_lr.mistake(
+    "You return 4 / the largest eigenvalue, twice the limit: the curvature of x @ H @ x / 2 is H itself, not H / 2.",
+    four_over=changed("2 /", "4 /"),
+)
 largest_stable_lr.mistake(
     "You took the smallest eigenvalue, the flattest direction. The steepest one jumps out first: take the largest.",
-    TODO_40=two_over(lambda hessian: torch.linalg.eigvalsh(hessian).min()),
+    smallest=changed(".max()", ".min()"),
 )
-
-
+largest_stable_lr.mistake(
+    "You took 1 / the smallest eigenvalue: the flattest direction, and half the limit. It is 2 / the largest.",
+    one_over_smallest=changed("2 /", "1 /", ".max()", ".min()"),
+)
 largest_stable_lr.mistake(
     "You divide by the trace, which is the sum of all eigenvalues. That rate is safe but smaller than need be: "
     "only the largest counts.",
-    TODO_41=two_over(torch.trace),
+    trace=changed(LARGEST, "torch.trace(hessian)"),
 )
-
-
 largest_stable_lr.mistake(
     "You divide by the largest entry, which stands on the diagonal: the sharpest curve along an axis. The "
     "sharpest of all may lie between the axes: take the largest eigenvalue.",
-    TODO_42=two_over(torch.max),
+    largest_entry=changed(LARGEST, "hessian.max()"),
 )
-
-
 largest_stable_lr.mistake(
     "You divide by the smallest entry of the diagonal. Take the largest eigenvalue: the steepest direction decides.",
-    TODO_43=two_over(lambda hessian: hessian.diagonal().min()),
+    smallest_of_diagonal=changed(LARGEST, "hessian.diagonal().min()"),
 )
-
-
+largest_stable_lr.mistake(
+    "You divide by the sum of all entries. Take the largest eigenvalue: the steepest direction decides.",
+    sum_of_entries=changed(LARGEST, "hessian.sum()"),
+)
+largest_stable_lr.mistake(
+    "You divide by the mean of all entries. Take the largest eigenvalue: the steepest direction decides.",
+    mean_of_entries=changed(LARGEST, "hessian.mean()"),
+)
 largest_stable_lr.mistake(
     "You divide by the Frobenius norm, the root of the sum of all squares. Take the largest eigenvalue: "
     "torch.linalg.norm(hessian, 2), or eigvalsh(hessian).max().",
-    TODO_44=two_over(torch.linalg.norm),
+    frobenius=changed(LARGEST, "hessian.norm()"),
 )
-
-
 largest_stable_lr.mistake(
     "You divide by the largest row sum. It is never below the largest eigenvalue, so that rate is safe, but "
     "smaller than need be.",
-    TODO_45=two_over(lambda hessian: torch.linalg.matrix_norm(hessian, ord=math.inf)),
+    row_sum=changed(LARGEST, "hessian.abs().sum(dim=1).max()"),
 )
-
-
+largest_stable_lr.mistake(
+    "You divide by the norm of the longest row. Take the largest eigenvalue: the steepest direction decides.",
+    longest_row=changed(LARGEST, "hessian.norm(dim=1).max()"),
+)
 largest_stable_lr.mistake(
     "Your fraction is upside down: steeper bowls need smaller steps. It is 2 / the largest eigenvalue.",
-    TODO_46=lambda hessian: torch.linalg.eigvalsh(hessian).max() / 2,
+    upside_down=changed(f"2 / {LARGEST}", f"{LARGEST} / 2"),
 )
-
-
+largest_stable_lr.mistake(
+    "You multiply: twice the largest eigenvalue. Steeper bowls need smaller steps: 2 / the largest eigenvalue.",
+    multiplied=changed("2 /", "2 *"),
+)
 largest_stable_lr.mistake(
     "You return the largest eigenvalue itself. Steeper bowls need smaller steps: 2 / the largest eigenvalue.",
-    TODO_47=lambda hessian: torch.linalg.eigvalsh(hessian).max(),
+    eigenvalue_itself=changed("2 / ", ""),
 )
-
-
 largest_stable_lr.mistake(
     "2 / (smallest + largest eigenvalue) is the learning rate that converges fastest. The question is where it "
     "stops converging: 2 / the largest eigenvalue.",
-    TODO_48=lambda hessian: 2 / torch.linalg.eigvalsh(hessian)[[0, -1]].sum(),
+    fastest=changed(".max()", "[[0, -1]].sum()"),
 )
-
-
 largest_stable_lr.mistake(
-    "You took the mean of the eigenvalues. One direction that diverges is enough: take the largest.",
-    TODO_49=two_over(lambda hessian: torch.linalg.eigvalsh(hessian).mean()),
+    "You return the condition number, largest / smallest eigenvalue: it says how slow the descent is at best. The "
+    "limit is 2 / the largest.",
+    condition_number=changed(f"2 / {LARGEST}", "torch.linalg.cond(hessian)"),
 )
-
-
+largest_stable_lr.mistake(
+    "You divide by the mean of the eigenvalues. One direction that diverges is enough: take the largest.",
+    mean_eigenvalue=changed(".max()", ".mean()"),
+)
+largest_stable_lr.mistake(
+    "You divide by the median of the eigenvalues. One direction that diverges is enough: take the largest.",
+    median_eigenvalue=changed(".max()", ".median()"),
+)
 largest_stable_lr.mistake(
     "You divide by the determinant, the product of all eigenvalues. Take the largest one.",
-    TODO_50=two_over(torch.linalg.det),
+    determinant=changed(LARGEST, "torch.linalg.det(hessian)"),
 )
-
-
 largest_stable_lr.mistake(
     "You took the root of the largest eigenvalue. The curvature is the eigenvalue itself.",
-    TODO_51=lambda hessian: 2 / torch.linalg.eigvalsh(hessian).max().sqrt(),
+    root=changed(".max()", ".max().sqrt()"),
 )
-
-
+largest_stable_lr.mistake(
+    "You took the square of the largest eigenvalue. The curvature is the eigenvalue itself.",
+    square=changed(".max()", ".max() ** 2"),
+)
+largest_stable_lr.mistake(
+    "You divide by the number of dimensions as well. It is 2 / the largest eigenvalue, in any number of dimensions.",
+    divided_by_n=changed("2 /", "2 / len(hessian) /"),
+)
+largest_stable_lr.mistake(
+    "You return n / the largest eigenvalue. It is 2 / the largest, in any number of dimensions.",
+    n_over=changed("2 /", "len(hessian) /"),
+)
 largest_stable_lr.mistake(
     "You return a limit for each direction. The whole descent is stable only below the smallest of them.",
-    TODO_52=two_over(torch.linalg.eigvalsh),
+    one_each=changed(".max()", ""),
+)
+largest_stable_lr.mistake(
+    "You return 2 / each entry. The limit is one number: 2 / the largest eigenvalue.",
+    entries=changed(LARGEST, "hessian"),
+)
+largest_stable_lr.mistake(
+    "You return 2 / each number of the diagonal. The limit is one number: 2 / the largest eigenvalue.",
+    diagonal=changed(LARGEST, "hessian.diagonal()"),
+)
+largest_stable_lr.mistake(
+    "You return the inverse of the matrix: that is Newton's step. Gradient descent has one rate for all directions: "
+    "2 / the largest eigenvalue.",
+    inverse=changed(f"2 / {LARGEST}", "hessian.inverse()"),
+)
+largest_stable_lr.mistake(
+    "Your rate is below 0. The eigenvalues of a bowl are positive: 2 / the largest.", negative=changed("2 /", "-2 /")
 )
 
 

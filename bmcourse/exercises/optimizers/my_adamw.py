@@ -9,7 +9,7 @@ from bmcourse.exercises.optimizers.steps import IN_GRAPH, LEFT_OFF, TRUTH, UNUSE
 
 
 @exercise(
-    built=("AdamW", "Adam", "adamw", "adam"),
+    built=("AdamW", "Adam", "adamw"),
     untried={
         "betas": {"one item": "there are always two", "the same item twice": "equal betas are no harder"},
         "eps": {"0": "a gradient that has always been 0 is then divided by 0"},
