@@ -211,7 +211,7 @@ UNROUNDED = (
     "You return weight / scale as it is, with all that stands behind the point. Round it, and make it torch.int8."
 )
 TYPES = {
-    "torch.float32": "The values are whole but still floats, of four bytes each: nothing is saved. Add .to(torch.int8).",
+    "torch.float32": "The values are whole, but floats, of four bytes each, so nothing is saved. Add .to(torch.int8).",
     "torch.uint8": "uint8 goes from 0 to 255 and has no negative numbers. The signed type is torch.int8.",
     "torch.int16": "Your integers have 16 bits. Half of that is enough: .to(torch.int8).",
     "torch.int32": "Your integers have 32 bits, as many as the floats had: nothing is saved. Use .to(torch.int8).",
