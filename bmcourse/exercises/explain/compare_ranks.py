@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from bmcourse.exercises.core import exercise
-from bmcourse.exercises.explain.shared import plain
+from bmcourse.exercises.explain.results import plain
 
 
 @exercise(

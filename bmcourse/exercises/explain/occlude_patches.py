@@ -3,7 +3,8 @@
 import torch
 
 from bmcourse.exercises.core import exercise
-from bmcourse.exercises.explain.shared import classifier, linear, plain
+from bmcourse.exercises.explain.networks import classifier, linear
+from bmcourse.exercises.explain.results import plain
 
 
 @exercise(

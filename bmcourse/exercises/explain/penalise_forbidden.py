@@ -8,7 +8,8 @@ from torch import nn
 
 from bmcourse.exercises.compare import difference
 from bmcourse.exercises.core import exercise
-from bmcourse.exercises.explain.shared import classifier, linear, plain
+from bmcourse.exercises.explain.networks import classifier, linear
+from bmcourse.exercises.explain.results import plain
 from bmcourse.exercises.outcomes import Mistake
 
 

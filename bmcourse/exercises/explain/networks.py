@@ -1,12 +1,7 @@
-"""What several exercises of lesson 09 have in common."""
+"""The small networks that the exercises of lesson 09 are tried on."""
 
 import torch
 from torch import nn
-
-
-def plain(value):
-    """The value without a graph, so that answers with and without no_grad count as alike."""
-    return value.detach().clone() if torch.is_tensor(value) else value
 
 
 def classifier(features, outputs):

@@ -1,14 +1,9 @@
-"""What several exercises of lesson 13 have in common."""
+"""Sentences of token numbers, padded to one length, as the exercises of lesson 13 read them."""
 
 import torch
 
 # Tokens are those of the lesson: 0 [PAD], 1 [UNK], 2 [CLS], 3 [SEP], 4 [MASK], and words from 5.
 SENTENCES = [[2, 5, 6, 7, 3, 0, 0], [2, 8, 9, 5, 1, 6, 3]]
-
-
-def plain(value):
-    """The value without a graph, so that answers with and without no_grad count as alike."""
-    return value.detach().clone() if torch.is_tensor(value) else value
 
 
 def sentences(rows, T, shortest=3):
