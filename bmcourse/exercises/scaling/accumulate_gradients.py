@@ -308,21 +308,21 @@ def first_rows_only(model, x, y, parts):
 def y_not_cut(model, x, y, parts):
     model.zero_grad()
     for part_x in x.chunk(parts):
-        (F.mse_loss(model(part_x), y) / parts).backward()
+        (((model(part_x) - y) ** 2).mean() / parts).backward()
 
 
 @accumulate_gradients.mistake("Every part of x meets the first part of y. Take both from the same rows: zip.")
 def first_part_of_y(model, x, y, parts):
     model.zero_grad()
     for part_x in x.chunk(parts):
-        (F.mse_loss(model(part_x), y.chunk(parts)[0]) / parts).backward()
+        (((model(part_x) - y.chunk(parts)[0]) ** 2).mean() / parts).backward()
 
 
 @accumulate_gradients.mistake("Prediction and target have lost their rows: y has the shape (rows, outputs), keep it.")
 def target_flattened(model, x, y, parts):
     model.zero_grad()
     for part_x, part_y in zip(x.chunk(parts), y.chunk(parts), strict=True):
-        (F.mse_loss(model(part_x), part_y.flatten()) / parts).backward()
+        (((model(part_x) - part_y.flatten()) ** 2).mean() / parts).backward()
 
 
 @accumulate_gradients.mistake(

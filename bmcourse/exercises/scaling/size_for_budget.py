@@ -145,7 +145,7 @@ size_for_budget.mistake(
     order_turned=lambda *budget: size_for_budget(*budget)[::-1],
 )
 size_for_budget.mistake(
-    "Your tokens are tokens_per_parameter alone, and the parameters are the rest of the budget. Each parameter has that "
+    "Your tokens are tokens_per_parameter alone, and the parameters are the rest of the budget. Each has that "
     "many tokens, so N is squared: take the root.",
     ratio_as_tokens=sizes(lambda flops, ratio: flops / (6 * ratio), lambda n, flops, ratio: ratio),
 )
