@@ -1,5 +1,10 @@
-"""The exercise `choose_losses` of lesson 04."""
+"""The exercise `choose_losses`: which loss fits which task."""
 
+import difflib
+
+import torch.nn.functional as F
+
+from bmcourse.exercises.compare import short
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
 
@@ -129,18 +134,24 @@ AGAINST = {
 
 
 TASKS = tuple(AGAINST)
+OTHER_NAMES = {
+    "l1": "mae",
+    "l2": "mse",
+    "absolute error": "mae",
+    "squared error": "mse",
+    "smooth l1": "huber",
+    "bce": "binary cross-entropy",
+    "ce": "cross-entropy",
+    "nll": "cross-entropy",
+    "kullback-leibler": "kl",
+    "kl divergence": "kl",
+    **{loss: loss for loss in LOSSES},
+}
 
 
-def objection(task, loss):
-    return f"{task!r} with {loss!r}: {AGAINST[task][loss]}."
-
-
-def unknown(task, loss):
-    return f"{task!r}: {loss!r} is not on the list. Choose one of: {', '.join(LOSSES)}."
-
-
-def missing(task):
-    return f"The task {task!r} has no loss yet. Return a dictionary with all {len(TASKS)} tasks."
+@choose_losses.cases
+def cases():
+    return [()]
 
 
 @choose_losses.run
@@ -148,21 +159,40 @@ def look_up(answer):
     """Whether the loss chosen for each task fits it, without telling which one does."""
     choices = answer()
     if not isinstance(choices, dict):
-        raise Mistake(f"Return a dictionary with a loss for each task. What came is a {type(choices).__name__}.")
-    for task in TASKS:
-        if task not in choices:
-            raise Mistake(missing(task))
-        loss = choices[task]
-        if loss not in LOSSES:
-            raise Mistake(unknown(task, loss))
-        if loss in AGAINST[task]:
-            raise Mistake(objection(task, loss))
+        raise Mistake(f"Return a dictionary with a loss for each task. What came is {_came(choices)}.")
+    if told := _told(choices):
+        raise Mistake(told)
     return "right"
 
 
-def _with(task, loss):
-    """All choices right but one."""
-    return lambda: choose_losses() | {task: loss}
+def _came(choices):
+    return "None: is the `return` missing?" if choices is None else f"a {type(choices).__name__}"
+
+
+def _told(choices):
+    """What is right so far, and what speaks against the first choice that does not fit; "" where all fit."""
+    fitting = [task for task in TASKS if _fits(task, choices.get(task))]
+    credit = f"Right for {len(fitting)} of {len(TASKS)} tasks so far: {', '.join(fitting)}. " if fitting else ""
+    for task in TASKS:
+        if task in choices and task not in fitting:
+            return credit + _objection(task, choices[task])
+    missing = ", ".join(repr(task) for task in TASKS if task not in choices)
+    unknown = ", ".join(repr(task) for task in choices if task not in TASKS)
+    if not missing:
+        return ""
+    return f"{credit}Without a loss: {missing}." + (f" There is no task called {unknown}." if unknown else "")
+
+
+def _fits(task, loss):
+    return isinstance(loss, str) and loss in LOSSES and loss not in AGAINST[task]
+
+
+def _objection(task, loss):
+    if isinstance(loss, str) and loss in LOSSES:
+        return f"{task!r} with {loss!r}: {AGAINST[task][loss]}."
+    near = difflib.get_close_matches(str(loss).lower().replace("_", " ").removesuffix(" loss"), OTHER_NAMES, n=1)
+    advice = f"Did you mean {OTHER_NAMES[near[0]]!r}?" if near else f"Choose one of: {', '.join(LOSSES)}."
+    return f"{task!r}: {short(loss)} is not on the list. {advice}"
 
 
 @choose_losses.right
@@ -185,27 +215,43 @@ def by_assignment():
     return choices
 
 
-@choose_losses.cases
-def cases():
-    return [()]
+def known(name, choices):
+    """A wrong dictionary, with what is told about it."""
+    choose_losses.mistake(_told(choices), **{name: lambda: choices})
+
+
+def without(*tasks):
+    return {task: loss for task, loss in choose_losses().items() if task not in tasks}
 
 
 for task in TASKS:
     for loss in AGAINST[task]:
-        choose_losses.mistake(objection(task, loss), **{f"{loss} for {task}": _with(task, loss)})
-
-
-choose_losses.mistake(unknown("spam", "accuracy"), TODO_144=_with("spam", "accuracy"))
-
-
-choose_losses.mistake(
-    missing("tags"), TODO_145=lambda: {task: loss for task, loss in choose_losses().items() if task != "tags"}
-)
-
+        known(f"{loss} for {task}", choose_losses() | {task: loss})
+    known(f"{task} left out", without(task))
+known("nothing", {})
+known("only the first", without(*TASKS[1:]))
+known("only the numbers", without(*TASKS[3:]))
+known("a name that is not on the list", choose_losses() | {"spam": "accuracy"})
+known("another name for it", choose_losses() | {"delivery time": "L1"})
+known("an abbreviation", choose_losses() | {"tags": "BCE"})
+known("no hyphen", choose_losses() | {"next token": "cross entropy"})
+known("the function itself", choose_losses() | {"temperature": F.mse_loss})
+known("a task with another name", without("delivery time") | {"delivery": "mae"})
+known("cross-entropy everywhere", dict.fromkeys(TASKS, "cross-entropy"))
+known("mse everywhere", dict.fromkeys(TASKS, "mse"))
 
 choose_losses.mistake(
     "Return a dictionary with a loss for each task. What came is a list.",
-    TODO_146=lambda: list(choose_losses().values()),
+    list_of_losses=lambda: list(choose_losses().values()),
+)
+choose_losses.mistake(
+    "Return a dictionary with a loss for each task. What came is a str.", one_loss=lambda: "cross-entropy"
+)
+choose_losses.mistake(
+    "Return a dictionary with a loss for each task. What came is a set.", names_only=lambda: set(TASKS)
+)
+choose_losses.mistake(
+    "Return a dictionary with a loss for each task. What came is None: is the `return` missing?", no_return=lambda: None
 )
 
 
