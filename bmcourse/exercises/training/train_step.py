@@ -30,7 +30,7 @@ def cases():
 
 @train_step.run
 def three_steps(answer, weights, x, y):
-    """What comes of three steps of SGD with momentum; raises `Mistake` where the order of events tells what is wrong."""
+    """What comes of three steps of SGD with momentum; raises `Mistake` where the order tells what is wrong."""
     events, result = _trained(answer, weights, x, y)
     _, expected = _trained(train_step.reference, weights, x, y)
     changed = not torch.equal(result["weights"], weights)
