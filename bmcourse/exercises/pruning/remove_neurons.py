@@ -13,7 +13,8 @@ from bmcourse.exercises.outcomes import Mistake
 @exercise(
     prompt="Take neurons out of the hidden layer between two nn.Linear: second(relu(first(x))). `keep` is a list of "
     "the neurons that stay. Returns two new, smaller nn.Linear with copies of all that belongs to these neurons; "
-    "`first` and `second` stay as they are. Both have biases."
+    "`first` and `second` stay as they are. Both have biases.",
+    untried={"keep": {"the same item twice": "a neuron is kept once"}},
 )
 def remove_neurons(first, second, keep):
     smaller = nn.Linear(first.in_features, len(keep))
@@ -38,6 +39,8 @@ def cases():
         removal_case(5, 6, 6, [1, 4, 5]),
         removal_case(4, 4, 4, [1, 3]),
         removal_case(3, 7, 5, [0]),
+        removal_case(3, 5, 1, [4, 0, 2]),
+        removal_case(2, 3, 4, [0, 1, 2]),
     ]
 
 
@@ -75,6 +78,12 @@ OTHER_SIZES = (
 )
 
 
+TWO_LAYERS = "Return the two new nn.Linear layers: return smaller, after."
+NO_BIAS = "Both layers have a bias, and it is part of what they compute: leave out bias=False."
+FROZEN = (
+    "Your new layers cannot learn: requires_grad is False. Make parameters as nn.Linear has them, so that the small "
+    "model can be fine-tuned."
+)
 MISFIT = (
     "The shapes do not fit. `keep` names hidden neurons, and such a neuron is a row of the first layer, "
     "first.weight[keep] and first.bias[keep], and a column of the second one, second.weight[:, keep]."
@@ -92,11 +101,13 @@ def removed(answer, weights, biases, keep):
         known = any(words in str(error) for words in ("out of bounds", "size of tensor", "size mismatch"))
         raise Mistake(MISFIT) if known else error from None
     if not (isinstance(pair, (list, tuple)) and [type(layer) for layer in pair] == [nn.Linear, nn.Linear]):
-        raise Mistake("Return the two new nn.Linear layers: return smaller, after.")
+        raise Mistake(TWO_LAYERS)
     if any(layer.bias is None for layer in pair):
-        raise Mistake("Both layers have a bias, and it is part of what they compute: leave out bias=False.")
+        raise Mistake(NO_BIAS)
     if difference(described(first, second), before, 0.0):
         raise Mistake(CHANGED)
+    if not all(parameter.requires_grad for layer in pair for parameter in layer.parameters()):
+        raise Mistake(FROZEN)
     after = described(*pair)
     for layer in pair:
         layer.weight.data.add_(1)
@@ -138,6 +149,29 @@ def by_data(first, second, keep):
     pair[1].weight.data = second.weight.data.index_select(1, keep)
     pair[1].bias.data = second.bias.data.clone()
     return pair
+
+
+@remove_neurons.right
+def by_choosing_matrix(first, second, keep):
+    """A row of the unit matrix chooses a neuron."""
+    chooser = torch.eye(first.out_features)[keep]
+    pair = nn.Linear(first.in_features, len(keep)), nn.Linear(len(keep), second.out_features)
+    tensors = [chooser @ first.weight, chooser @ first.bias, second.weight @ chooser.T, second.bias.clone()]
+    for number, tensor in enumerate(tensors):
+        layer = pair[number // 2]
+        setattr(layer, ("weight", "bias")[number % 2], nn.Parameter(tensor.detach()))
+    return pair
+
+
+@remove_neurons.right
+@torch.no_grad()
+def neuron_by_neuron(first, second, keep):
+    smaller, after = nn.Linear(first.in_features, len(keep)), nn.Linear(len(keep), second.out_features)
+    for new, old in enumerate(keep):
+        smaller.weight[new], smaller.bias[new] = first.weight[old], first.bias[old]
+        after.weight[:, new] = second.weight[:, old]
+    after.bias[:] = second.bias
+    return smaller, after
 
 
 @remove_neurons.right
@@ -299,7 +333,7 @@ remove_neurons.mistake(
 )
 
 remove_neurons.mistake(
-    "Both layers have a bias, and it is part of what they compute: leave out bias=False.",
+    NO_BIAS,
     bias_false=lambda first, second, keep: (
         nn.Linear(2, len(keep), bias=False),
         remove_neurons(first, second, keep)[1],
@@ -312,8 +346,72 @@ remove_neurons.mistake(
 )
 
 remove_neurons.mistake(
-    "Return the two new nn.Linear layers: return smaller, after.",
+    TWO_LAYERS,
     one_layer_back=lambda first, second, keep: remove_neurons(first, second, keep)[0],
+)
+
+remove_neurons.mistake(
+    "You keep the neurons in their old order. `keep` may have another one: use it as it is.",
+    sorted_order=lambda first, second, keep: remove_neurons(first, second, sorted(keep)),
+)
+remove_neurons.mistake(
+    "The second layer's bias is cut as well. It belongs to the outputs, which all stay: copy it whole.",
+    last_bias_cut=cut_layers(last=lambda bias, keep: bias[[neuron % len(bias) for neuron in keep]]),
+)
+remove_neurons.mistake(
+    "You keep the last len(keep) neurons. `keep` says which ones stay: first.weight[keep].",
+    last_neurons=lambda first, second, keep: remove_neurons(
+        first, second, range(first.out_features - len(keep), first.out_features)
+    ),
+)
+remove_neurons.mistake(
+    "You count the neurons from 1: keep - 1. The first one has the number 0.",
+    counted_from_one=lambda first, second, keep: remove_neurons(first, second, [neuron - 1 for neuron in keep]),
+)
+remove_neurons.mistake(
+    "The two layers are exchanged: return the smaller first one, and then the second.",
+    exchanged=lambda first, second, keep: remove_neurons(first, second, keep)[::-1],
+)
+remove_neurons.mistake(
+    "Nothing is copied: the new layers hold the random numbers of nn.Linear. Copy what belongs to the neurons, under "
+    "torch.no_grad().",
+    nothing_copied=_copied(None, None, None, None),
+)
+remove_neurons.mistake(
+    "Only the biases are copied: the weights are the random ones of a new nn.Linear.",
+    biases_only=_copied(None, "bias", None, "bias"),
+)
+remove_neurons.mistake(
+    "You did not copy the first layer's weight: it is the random one of a new nn.Linear. Copy first.weight[keep].",
+    random_first_weight=_copied(None, "bias", "weight", "bias"),
+)
+remove_neurons.mistake(
+    "You did not copy the second layer's weight: it is the random one of a new nn.Linear. Copy second.weight[:, keep].",
+    random_second_weight=_copied("weight", "bias", None, "bias"),
+)
+remove_neurons.mistake(
+    "You copied the first layer only: the second one holds the random numbers of a new nn.Linear.",
+    random_second_layer=_copied("weight", "bias", None, None),
+)
+remove_neurons.mistake(
+    "You copied the second layer only: the first one holds the random numbers of a new nn.Linear.",
+    random_first_layer=_copied(None, None, "weight", "bias"),
+)
+remove_neurons.mistake(
+    "Nothing is removed: you return copies of both layers as they were.",
+    nothing_removed=lambda first, second, keep: (copy.deepcopy(first), copy.deepcopy(second)),
+)
+remove_neurons.mistake(
+    "You shrink the second layer only. The first one still has all the neurons: first.weight[keep], first.bias[keep].",
+    first_layer_whole=cut_layers(rows=lambda weight, keep: weight, bias=lambda bias, keep: bias),
+)
+remove_neurons.mistake(
+    "The neurons that stay are scaled up, as if they had to stand for those that go. Copy them as they are.",
+    scaled_up=cut_layers(columns=lambda weight, keep: weight[:, keep] * weight.shape[1] / len(keep)),
+)
+remove_neurons.mistake(
+    FROZEN,
+    frozen=lambda first, second, keep: [layer.requires_grad_(False) for layer in remove_neurons(first, second, keep)],
 )
 
 remove_neurons.hints(

@@ -25,8 +25,10 @@ def with_zeros(model, *shares):
     for layer, share in zip(layers, shares, strict=True):
         count = round(share * layer.weight.numel())
         layer.weight.data.view(-1)[:count] = 0.0
-        layer.weight.data.view(-1)[-1] = 1e-6  # small, and not zero
-        layer.bias.data.zero_()
+        if share < 1:
+            layer.weight.data.view(-1)[-1] = 1e-6  # small, and not zero
+        if layer.bias is not None:
+            layer.bias.data.zero_()
     return model
 
 
@@ -37,12 +39,28 @@ def models_with_zeros():
     tied = with_zeros(nn.Sequential(*(nn.Linear(6, 6) for _ in range(3))), 0.0, 0.2, 0.9)
     tied[0].weight = tied[2].weight
     images = nn.Sequential(nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)), nn.ReLU(), nn.Linear(4, 10))
+    odd = with_zeros(nn.Sequential(Tower(), nn.Linear(3, 3, bias=False)), 0.5, 0.25, 0.0).double().eval()
+    odd[1].requires_grad_(False)
     return [
         (with_zeros(nn.Sequential(nn.Linear(4, 2)), 0.5),),
         (with_zeros(nn.Sequential(nn.Linear(8, 20), nn.ReLU(), nn.Linear(20, 4)), 0.75, 0.1),),
         (with_zeros(images, 0.5, 0.2),),
         (with_zeros(both, 0.2, 0.75, 0.4), tied),
+        (odd,),
+        (with_zeros(nn.Linear(3, 3), 0.5),),
+        (with_zeros(nn.Sequential(nn.Conv2d(2, 3, 1), nn.Linear(5, 3)), 0.0, 0.0),),
+        (with_zeros(nn.Sequential(nn.ModuleList([nn.Linear(2, 2), nn.ModuleDict({"a": nn.Linear(3, 1)})])), 1.0, 1.0),),
     ]
+
+
+class Tower(nn.Module):
+    """Layers under names of their own, and a parameter that belongs to none."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(3, 3))
+        self.up = nn.Linear(2, 4)
+        self.down = nn.Sequential(nn.Sequential(nn.Conv2d(4, 2, 2, bias=False)))
 
 
 TWICE = (
@@ -100,16 +118,33 @@ def with_a_memory(model):
 
 
 @share_of_zeros.right
-def by_dimensions(model):
-    norms = (nn.LayerNorm, nn.BatchNorm2d, nn.Embedding)
-    parameters = {
+def by_descent(model):
+    """From layer to layer, down into the children."""
+    found = {}
+
+    def visit(layer):
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            found[layer.weight.data_ptr()] = layer.weight.detach().flatten()
+        for child in layer.children():
+            visit(child)
+
+    visit(model)
+    row = torch.cat([weight.double() for weight in found.values()])
+    return row.eq(0).double().mean()
+
+
+@share_of_zeros.right
+def by_names(model):
+    types = {name: type(layer) for name, layer in model.named_modules()}
+    kept = [
         parameter
-        for layer in model.modules()
-        if not isinstance(layer, norms)
-        for parameter in layer.parameters(recurse=False)
-        if parameter.ndim > 1
-    }
-    return 1 - sum(int(p.count_nonzero()) for p in parameters) / sum(p.numel() for p in parameters)
+        for name, parameter in model.named_parameters()
+        if name.rpartition(".")[2] == "weight" and types[name.rpartition(".")[0]] in (nn.Linear, nn.Conv2d)
+    ]
+    return 1 - sum(int(p.count_nonzero()) for p in kept) / sum(p.numel() for p in kept)
+
+
+LAYERS = (nn.Linear, nn.Conv2d)
 
 
 def prunable(model):
@@ -118,7 +153,7 @@ def prunable(model):
 
 def _share(tensors):
     tensors = list(tensors)
-    return sum(int((t == 0).sum()) for t in tensors) / sum(t.numel() for t in tensors)
+    return sum(int((t == 0).sum()) for t in tensors) / max(sum(t.numel() for t in tensors), 1)
 
 
 @share_of_zeros.mistake(
@@ -208,6 +243,120 @@ share_of_zeros.mistake(
     "You look at the model's own layers only, not at those inside its blocks, and there are most weights of a "
     "big model. model.modules() goes to the bottom.",
     top_level_only=share_of(top_level),
+)
+
+share_of_zeros.mistake(
+    "The linear layers are missing: isinstance(layer, (nn.Linear, nn.Conv2d)).",
+    no_linear_layers=share_of(lambda model: {m.weight for m in model.modules() if isinstance(m, nn.Conv2d)}),
+)
+share_of_zeros.mistake(
+    "Only the first layer counts: is the `return` inside of the loop? Add up over all layers, and divide once.",
+    first_layer_only=share_of(lambda model: prunable(model)[:1]),
+)
+share_of_zeros.mistake(
+    "Only the last layer counts: is the sum overwritten in the loop? Use +=.",
+    last_layer_only=share_of(lambda model: prunable(model)[-1:]),
+)
+share_of_zeros.mistake(
+    "The first layer does not count. Add up over all layers.",
+    without_first_layer=share_of(lambda model: prunable(model)[1:]),
+)
+share_of_zeros.mistake(
+    "The last layer does not count. Add up over all layers.",
+    without_last_layer=share_of(lambda model: prunable(model)[:-1]),
+)
+share_of_zeros.mistake(
+    "You count the biases of these layers and not their weights.",
+    biases_only=share_of(
+        lambda model: [m.bias for m in model.modules() if isinstance(m, LAYERS) and m.bias is not None]
+    ),
+)
+share_of_zeros.mistake(
+    "You look at the children of the model only, not at those inside of its blocks. model.modules() goes to the "
+    "bottom, and begins with the model itself.",
+    children_only=share_of(lambda model: {m.weight for m in model.children() if isinstance(m, LAYERS)}),
+)
+share_of_zeros.mistake(
+    "The model itself may be an nn.Linear, and yours then finds nothing. model.modules() begins with the model itself.",
+    without_the_model=share_of(lambda model: {m.weight for m in list(model.modules())[1:] if isinstance(m, LAYERS)}),
+)
+share_of_zeros.mistake(
+    "You look two steps deep. Layers may sit deeper: model.modules() goes to the bottom.",
+    two_steps_deep=share_of(
+        lambda model: {
+            m.weight
+            for m in [model, *model.children(), *(g for c in model.children() for g in c.children())]
+            if isinstance(m, LAYERS)
+        }
+    ),
+)
+share_of_zeros.mistake(
+    "You count what has more than one dimension and belongs to no embedding. A model may have parameters of its own: "
+    "ask for the type of the layer.",
+    all_but_embeddings=share_of(
+        lambda model: {
+            p for m in model.modules() if not isinstance(m, nn.Embedding) for p in m.parameters(False) if p.ndim > 1
+        }
+    ),
+)
+share_of_zeros.mistake(
+    "Convolutions have four dimensions and fall out: you count matrices only. Ask for the type of the layer.",
+    matrices_only=share_of(lambda model: [p for p in model.parameters() if p.ndim == 2]),
+)
+share_of_zeros.mistake(
+    "You divide by all parameters of the model. Divide by the number of weights of the nn.Linear and nn.Conv2d layers.",
+    divided_by_all=lambda model: (
+        sum(int((w == 0).sum()) for w in set(prunable(model))) / sum(p.numel() for p in model.parameters())
+    ),
+)
+share_of_zeros.mistake(
+    "You divide the zeros by the other weights. The share is of all weights, zeros included.",
+    zeros_by_others=lambda model: (
+        sum(int((w == 0).sum()) for w in set(prunable(model)))
+        / sum(int(w.count_nonzero()) for w in set(prunable(model)))
+    ),
+)
+share_of_zeros.mistake(
+    "You divide by the number of rows, len(weight). All numbers count: weight.numel().",
+    divided_by_rows=lambda model: (
+        sum(int((w == 0).sum()) for w in set(prunable(model))) / sum(len(w) for w in set(prunable(model)))
+    ),
+)
+share_of_zeros.mistake(
+    "You divide by the number of layers. Divide by the number of weights: weight.numel().",
+    divided_by_layers=lambda model: sum(int((w == 0).sum()) for w in set(prunable(model))) / len(set(prunable(model))),
+)
+share_of_zeros.mistake(
+    "You add up the shares of the layers. Add up zeros and weights first, and divide once.",
+    sum_of_shares=lambda model: sum(_share([weight]) for weight in set(prunable(model))),
+)
+share_of_zeros.mistake(
+    "That is the number of weights that are left. The share of zeros was asked.",
+    number_left=lambda model: sum(int(w.count_nonzero()) for w in set(prunable(model))),
+)
+share_of_zeros.mistake(
+    "You round the share. Return it as it is.",
+    rounded=lambda model: round(share_of_zeros(model), 2),
+)
+share_of_zeros.mistake(
+    "You divide whole numbers with //, which cuts off. Write /.",
+    whole_division=lambda model: int(share_of_zeros(model)),
+)
+share_of_zeros.mistake(
+    "You count weights that are not above 0: negative ones are no zeros. weight == 0.",
+    not_positive=lambda model: (
+        sum(int((w <= 0).sum()) for w in set(prunable(model))) / sum(w.numel() for w in set(prunable(model)))
+    ),
+)
+share_of_zeros.mistake(
+    "You count rows that are full of zeros. Each single weight counts: (weight == 0).sum().",
+    rows_of_zeros=lambda model: (
+        sum(int((w == 0).flatten(1).all(1).sum()) for w in set(prunable(model))) / sum(map(len, set(prunable(model))))
+    ),
+)
+share_of_zeros.mistake(
+    "Frozen layers do not count in yours. requires_grad says what is learned; a frozen weight is a weight as well.",
+    only_learned=share_of(lambda model: {w for w in prunable(model) if w.requires_grad}),
 )
 
 share_of_zeros.hints(
