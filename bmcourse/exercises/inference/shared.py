@@ -1,5 +1,0 @@
-"""What several exercises of lesson 07 have in common."""
-
-import math
-
-GONE = -math.inf
