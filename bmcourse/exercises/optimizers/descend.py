@@ -209,7 +209,7 @@ descend.mistake(
     points_as_columns=changed("torch.stack(path)", "torch.stack(path, dim=1)"),
 )
 descend.mistake(
-    "torch.cat puts all numbers in one line. torch.stack makes a row of each point.",
+    "`torch.cat` puts all numbers in one line. torch.stack makes a row of each point.",
     one_line=changed("torch.stack", "torch.cat"),
 )
 descend.mistake(

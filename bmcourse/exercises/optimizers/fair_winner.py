@@ -288,7 +288,7 @@ fair_winner.mistake(
     optimizer_thrown_out=_least(without_diverged),
 )
 fair_winner.mistake(
-    "min() found nothing: there is an optimizer that diverged at every learning rate. It cannot win: "
+    "`min()` found nothing: there is an optimizer that diverged at every learning rate. It cannot win: "
     "min(..., default=math.inf).",
     nothing_to_compare=_least(
         lambda losses_at: min(finite(sum(losses) / len(losses) for losses in losses_at.values()))

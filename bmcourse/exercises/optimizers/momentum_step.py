@@ -330,7 +330,7 @@ def gradients_left_off(parameters, velocities, lr, momentum):
 
 
 @momentum_step.mistake(
-    "requires_grad_(False) and detach_() avoid torch's error, but from now on these parameters get no gradients: the "
+    "`requires_grad_(False)` and detach_() avoid torch's error, but from now on these parameters get no gradients: the "
     "next step has nothing to go by. Put the step under `with torch.no_grad():`."
 )
 def learning_switched_off(parameters, velocities, lr, momentum):
@@ -346,6 +346,19 @@ def learning_switched_off(parameters, velocities, lr, momentum):
 def gradient_kept_at_first(parameters, velocities, lr, momentum):
     for i, p in enumerate(parameters):
         velocities[i] = velocities[i] * momentum + p.grad if velocities[i].any() else p.grad
+        p.data -= lr * velocities[i]
+
+
+@momentum_step.mistake(
+    "In the first step your velocity *is* the tensor p.grad, not a copy, and from then on v.mul_() and v.add_() change "
+    "the gradient too. Copy its numbers: v.mul_(momentum).add_(p.grad), or p.grad.clone()."
+)
+def gradient_kept_and_changed(parameters, velocities, lr, momentum):
+    for i, p in enumerate(parameters):
+        if velocities[i].any():
+            velocities[i].mul_(momentum).add_(p.grad)
+        else:
+            velocities[i] = p.grad
         p.data -= lr * velocities[i]
 
 

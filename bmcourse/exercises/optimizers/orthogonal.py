@@ -217,15 +217,15 @@ orthogonal.mistake(
     last_product_by_numbers=changed(") @ X", ") * X"),
 )
 orthogonal.mistake(
-    "b and c are exchanged: b = -4.7750 stands before A, c = 2.0315 before A A.",
+    "`b` and c are exchanged: b = -4.7750 stands before A, c = 2.0315 before A A.",
     b_and_c_exchanged=changed("a, b, c =", "a, c, b ="),
 )
 orthogonal.mistake(
-    "b has lost its minus: b = -4.7750. Without it nothing holds the singular values back.",
+    "`b` has lost its minus: b = -4.7750. Without it nothing holds the singular values back.",
     minus_lost=changed("-4.7750", "4.7750"),
 )
 orthogonal.mistake(
-    "c has the wrong sign: c = 2.0315 is positive, b alone is negative.", c_negative=changed("2.0315", "-2.0315")
+    "`c` has the wrong sign: c = 2.0315 is positive, b alone is negative.", c_negative=changed("2.0315", "-2.0315")
 )
 orthogonal.mistake(
     "That is the classical Newton-Schulz iteration, 1.5 X - 0.5 X Xᵀ X. It goes to exactly 1, but slowly: "

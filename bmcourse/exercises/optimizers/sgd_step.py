@@ -167,7 +167,7 @@ def gradients_left_off(parameters, lr):
 
 
 @sgd_step.mistake(
-    "requires_grad_(False) and detach_() avoid torch's error, but from now on these parameters get no gradients: the "
+    "`requires_grad_(False)` and detach_() avoid torch's error, but from now on these parameters get no gradients: the "
     "next step has nothing to go by. Put the step under `with torch.no_grad():`."
 )
 def learning_switched_off(parameters, lr):
@@ -178,7 +178,7 @@ def learning_switched_off(parameters, lr):
 
 
 @sgd_step.mistake(
-    "requires_grad_(False) avoids torch's error, but from now on no parameter gets a gradient: the next step has "
+    "`requires_grad_(False)` avoids torch's error, but from now on no parameter gets a gradient: the next step has "
     "nothing to go by. Put the step under `with torch.no_grad():`."
 )
 def all_learning_switched_off(parameters, lr):

@@ -1,3 +1,0 @@
-"""What several exercises of lesson 12 have in common."""
-
-IGNORED = -100
