@@ -316,6 +316,16 @@ def zeros_replaced_in_place(p, q):
     return (p * torch.log(p / q)).masked_fill(zero, 0.0).sum(-1)
 
 
+@kl_divergence.mistake(
+    "You write into p itself, to get rid of its zeros. Whoever gave it to you has other probabilities then, and where p "
+    "wants a gradient torch refuses it. Use torch.where or xlogy, which make new tensors."
+)
+def always_written_into(p, q):
+    zero = p == 0
+    p[zero] = 1.0
+    return (p * torch.log(p / q)).masked_fill(zero, 0.0).sum(-1)
+
+
 kl_divergence.hints(
     "How many nats more than needed does it cost, on average over p, to code with q? That is the mean of log(p / q).",
     "The mean over p: sum of p * log(p / q), along the last dimension.",

@@ -307,7 +307,7 @@ train_step.mistake(
 )
 train_step.mistake(
     "You compare x and y, and the model is not asked at all. Its answer is model(x).",
-    model_not_asked=train_step.changed(LOSS, "F.mse_loss(x, y)"),
+    model_not_asked=train_step.changed(LOSS, "((x - y) ** 2).mean()"),
 )
 train_step.mistake(
     "x and y are exchanged: the model takes x, and y is what it should answer.",

@@ -253,7 +253,7 @@ validation_loss.mistake(
 validation_loss.mistake(
     "squeeze() takes a dimension from what the model says, so it broadcasts: every answer meets every target. "
     "Leave the shapes alike.",
-    squeezed=with_loss("F.mse_loss(model(x).squeeze(), y)"),
+    squeezed=with_loss("((model(x).squeeze() - y) ** 2).mean()"),
 )
 validation_loss.mistake(
     "x and y are exchanged: the model takes x, and y is what it should answer.",
@@ -261,7 +261,7 @@ validation_loss.mistake(
 )
 validation_loss.mistake(
     "You compare x and y, and the model is not asked at all. Its answer is model(x).",
-    model_not_asked=with_loss("F.mse_loss(x, y)"),
+    model_not_asked=with_loss("((x - y) ** 2).mean()"),
 )
 validation_loss.mistake(
     "You return an integer: int() cuts off what stands behind the point. Use .item().",
