@@ -377,6 +377,33 @@ count_followers.mistake(
 )
 
 
+@count_followers.mistake(
+    "For order 0 you take context[-0:], which is the whole context: -0 is 0. Write context[len(context) - order:], "
+    "with an order of no more than len(context)."
+)
+def minus_zero_at_order_zero(text, context, order):
+    return count_followers(text, context, order or len(context))
+
+
+@count_followers.mistake(
+    "text.split(ending) goes on behind what it has found: endings that overlap are lost, and so is what follows the "
+    "ending in 'aaaa'. Go through the text place by place."
+)
+def by_split(text, context, order):
+    for length in range(min(order, len(context)), 0, -1):
+        found = Counter(part[0] for part in text.split(context[-length:])[1:] if part)
+        if found:
+            return dict(found)
+    return dict(Counter(text))
+
+
+count_followers.mistake(
+    "Your loop over the places ends one too early, but for order 0: the last character of the text follows something "
+    "too. range(len(text) - length).",
+    last_place_lost_above_order_zero=changed("len(text))", "len(text) - (length > 0))"),
+)
+
+
 count_followers.hints(
     "Write the counting for one ending first. Then a loop over lengths: order, order - 1, ..., 0.",
     "The ending of some length is context[len(context) - length:]. It stands before place i when "

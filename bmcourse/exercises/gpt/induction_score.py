@@ -298,6 +298,13 @@ induction_score.mistake(
 )
 
 
+induction_score.mistake(
+    "You leave out s = t, though the t is counted in the mean. Where the token just before is the same, place t itself "
+    "is what came after it: s <= t.",
+    t_itself_left_out_of_the_sum=changed("for s in places)", "for s in places if s < t)"),
+)
+
+
 induction_score.hints(
     "Two loops: over t, and over the places s <= t. Which s count? Those with tokens[s - 1] == tokens[t].",
     "places = [s for s in range(1, t + 1) if tokens[s - 1] == tokens[t]]",

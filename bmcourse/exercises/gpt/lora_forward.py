@@ -8,6 +8,12 @@ import torch.nn.functional as F
 
 from bmcourse.exercises.checklists import uncommon
 from bmcourse.exercises.core import exercise
+from bmcourse.exercises.outcomes import Mistake
+
+SHAPES = (
+    "The shapes do not fit. x (..., n) has its numbers in the last dimension, so the matrices stand to its right, "
+    "transposed: x @ weight.T is (..., m), x @ A.T is (..., r), and that @ B.T is (..., m)."
+)
 
 
 @exercise(
@@ -33,9 +39,18 @@ def cases():
         (torch.randn(2, 3, 6), torch.randn(6, 6), torch.randn(1, 6), torch.zeros(6, 1), 8.0),
         (learning[0], torch.randn(5, 6), *learning[1:], 1.0),
         (x, weight, A, B, 6),
-        (torch.randn(6), torch.randn(4, 6), torch.randn(3, 6), torch.randn(4, 3), 2.0),
+        (torch.randn(2), torch.randn(4, 2), torch.randn(3, 2), torch.randn(4, 3), 2.0),
         (torch.randn(4, 4).tril(), torch.randn(4, 4), torch.randn(4, 4), torch.randn(4, 4), 2.0),
     ]
+
+
+@lora_forward.run
+def shapes_in_words(answer, x, weight, A, B, alpha):
+    try:
+        return answer(x, weight, A, B, alpha)
+    except RuntimeError as error:
+        fits = not any(part in str(error) for part in ("cannot be multiplied", "size of tensor", "size mismatch"))
+        raise error if fits else Mistake(SHAPES) from None
 
 
 @lora_forward.judge
@@ -197,12 +212,9 @@ lora_forward.mistake(
     nothing_transposed=changed("weight.T", "weight", "A.T @ B.T", "A @ B"),
 )
 lora_forward.mistake(
-    "A and B are exchanged. A comes first, x @ A.T is (..., r); B makes (..., m) of it.",
+    "A and B are exchanged. A comes first, x @ A.T is (..., r); B makes (..., m) of it. And B @ A is (m, n) like W, "
+    "A @ B is not.",
     exchanged=changed("A.T @ B.T", "B.T @ A.T"),
-)
-lora_forward.mistake(
-    "A @ B is (r, r) or does not fit at all. The correction of W is B @ A, (m, n) like W.",
-    A_before_B=changed("(x @ A.T @ B.T)", "(x @ (A @ B).T)"),
 )
 lora_forward.mistake(
     "B A is multiplied by alpha / r, and then W by it: the two are to be added, W + (alpha / r) B A.",
@@ -279,6 +291,13 @@ def weight_changed(x, weight, A, B, alpha):
 def weight_data_changed(x, weight, A, B, alpha):
     weight.data += alpha / len(A) * (B @ A).detach()
     return x @ weight.T
+
+
+lora_forward.mistake(SHAPES, matrix_to_the_left=changed("x @ weight.T", "weight @ x", "(x @ A.T @ B.T)", "(B @ A @ x)"))
+lora_forward.mistake(
+    "r is the smaller side of A for you. It is how many rows A has, even where x has fewer numbers: A.shape[0].",
+    smaller_side=changed("len(A)", "min(A.shape)"),
+)
 
 
 lora_forward.hints(

@@ -263,6 +263,23 @@ def prompt_changed(prompt, answer):
     return mask_prompt(prompt[:count], answer)
 
 
+mask_prompt.mistake(
+    "Your inputs have -100 in them: tokens[1:] is a view, no copy, and what you write into the targets is in the "
+    "inputs too. Take tokens[1:].clone().",
+    shared=changed(".clone()", ""),
+)
+mask_prompt.mistake(
+    "Your inputs have -100 in them: tokens[1:] is a view, no copy, and what you write into the targets is in the "
+    "inputs too. Take tokens[1:].clone(). And one target too many is hidden: len(prompt) - 1 go.",
+    shared_and_one_too_many=changed(".clone()", "", "len(prompt) - 1", "len(prompt)"),
+)
+mask_prompt.mistake(
+    "Your targets are floats, and F.cross_entropy wants whole numbers: -100 in the place of -100.0, and torch.tensor "
+    "of integers.",
+    float_targets=changed("tokens[:-1], targets", "tokens[:-1], targets.float()"),
+)
+
+
 mask_prompt.hints(
     "Put both lists together. Inputs are all but the last, targets are all but the first: tokens[:-1], tokens[1:].",
     "How many targets belong to the prompt? All prompt tokens but the first are targets: len(prompt) - 1.",

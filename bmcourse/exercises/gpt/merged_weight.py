@@ -6,6 +6,9 @@ from bmcourse.exercises.checklists import uncommon
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
 
+SHAPES = (
+    "The shapes do not fit. weight is (m, n), B is (m, r) and A is (r, n): B @ A is (m, n), and is added to weight."
+)
 LEFT_OPEN = {"a gradient is wanted": "the training is over: whether the new weight has a graph is left open"}
 
 
@@ -38,7 +41,11 @@ def cases():
 
 @merged_weight.run
 def in_a_tensor_of_its_own(answer, weight, A, B, alpha):
-    merged = answer(weight, A, B, alpha)
+    try:
+        merged = answer(weight, A, B, alpha)
+    except RuntimeError as error:
+        fits = not any(part in str(error) for part in ("cannot be multiplied", "size of tensor", "size mismatch"))
+        raise error if fits else Mistake(SHAPES) from None
     if torch.is_tensor(merged) and merged.data_ptr() == weight.data_ptr() and not B.any():
         raise Mistake("Where B is 0 you return the weight itself. Make a new tensor: weight + ...")
     return merged
@@ -212,6 +219,9 @@ def in_place(weight, A, B, alpha):
 def the_same_tensor(weight, A, B, alpha):
     weight += alpha / len(A) * (B @ A)
     return weight
+
+
+merged_weight.mistake(SHAPES, weight_transposed=changed("weight +", "weight.T +", "B @ A", "A.T @ B.T @ A"))
 
 
 merged_weight.hints(

@@ -153,6 +153,18 @@ preference_loss.mistake(
     margin_clamped=of_z(lambda z: -F.logsigmoid(z.clamp(-50, 50))),
 )
 
+preference_loss.mistake(
+    "You keep the sigmoid above 1e-6 or so before the logarithm. So the loss is finite and wrong: past a margin of "
+    "-14 it grows no more, and the worst pairs pull no longer. F.logsigmoid is exact.",
+    large_eps_in_the_log=of_z(lambda z: -torch.log(torch.sigmoid(z).clamp(min=1e-6))),
+)
+preference_loss.mistake(
+    "You keep the sigmoid above 1e-7 or so before the logarithm. So the loss is finite and wrong: past a margin of "
+    "-16 it grows no more, and the worst pairs pull no longer. F.logsigmoid is exact.",
+    medium_eps_in_the_log=of_z(lambda z: -torch.log(torch.sigmoid(z).clamp(min=1e-7))),
+)
+
+
 # The margin.
 preference_loss.mistake(
     "The reference is missing. What counts is how much *more* than the reference the model prefers the answer.",

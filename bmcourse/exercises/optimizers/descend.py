@@ -47,6 +47,18 @@ def cases():
     ]
 
 
+@descend.run
+def also_of_no_points(answer, gradient, start, lr, steps):
+    """A path without any point may be of any shape, or an error of torch.stack."""
+    try:
+        path = answer(gradient, start, lr, steps)
+    except RuntimeError as error:
+        if "non-empty TensorList" not in str(error):
+            raise
+        return torch.empty(0, len(start))
+    return torch.empty(0, len(start)) if torch.is_tensor(path) and not path.numel() else path
+
+
 @descend.judge
 def in_plain_numbers(gradient, start, lr, steps):
     rows = [start.tolist()]
@@ -296,6 +308,20 @@ def start_in_every_row(gradient, start, lr, steps):
 @descend.mistake("Your point never moves: x - lr * gradient(x) is a new tensor. Keep it: x = x - lr * gradient(x).")
 def never_moves(gradient, start, lr, steps):
     return start.repeat(steps + 1, 1)
+
+
+@descend.mistake("Your first row is still 0: put the start there, path[0] = start.")
+def first_row_zero(gradient, start, lr, steps):
+    path = descend(gradient, start, lr, steps).clone()
+    path[0] = 0
+    return path
+
+
+@descend.mistake("Your last row is still 0: the point after the last step belongs there.")
+def last_row_zero(gradient, start, lr, steps):
+    path = descend(gradient, start, lr, steps).clone()
+    path[-1] = 0
+    return path
 
 
 descend.hints(

@@ -248,8 +248,8 @@ fair_winner.mistake(
     diverged_is_zero=least_at_best(lambda losses: sum(finite(losses)) / len(losses)),
 )
 fair_winner.mistake(
-    "You drop a rate only where all its seeds diverged, and average the others with NaN. Where any seed diverged, the "
-    "learning rate does not count.",
+    "A rate at which some seeds diverged has a mean of NaN, and that gets into your comparison: every comparison with "
+    "NaN is False. Leave out each rate at which any seed diverged.",
     only_where_all_diverged=least_at_best(lambda losses: sum(losses) / len(losses) if finite(losses) else math.inf),
 )
 fair_winner.mistake(
@@ -322,6 +322,27 @@ fair_winner.mistake(
     "You took the highest loss. A loss is better when it is lower.",
     highest=lambda results: max(results, key=lambda name: min(map(_mean, results[name].values()))),
 )
+
+
+fair_winner.mistake(
+    "You average without the runs that diverged, as nanmean does: the survivors make a bad rate look good. Where any "
+    "seed diverged, the learning rate does not count.",
+    nanmean=least_at_best(lambda losses: sum(finite(losses)) / len(finite(losses)) if finite(losses) else math.nan),
+)
+
+
+@fair_winner.mistake(
+    "You leave an optimizer at its first rate with a NaN, and its later rates are never looked at. Skip that rate "
+    "only: continue, not break."
+)
+def until_the_first_nan(results):
+    means = {name: [math.inf] for name in results}
+    for name, losses_at in results.items():
+        for losses in losses_at.values():
+            if finite(losses) != losses:
+                break
+            means[name].append(_mean(losses))
+    return min(results, key=lambda name: min(means[name]))
 
 
 # What is returned.

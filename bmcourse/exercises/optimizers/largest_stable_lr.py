@@ -3,6 +3,12 @@
 import torch
 
 from bmcourse.exercises.core import exercise
+from bmcourse.exercises.outcomes import Mistake
+
+COMPLEX = (
+    "torch.linalg.eigvals is for any matrix, and gives complex numbers, which have no order. A symmetric matrix has "
+    "real eigenvalues: torch.linalg.eigvalsh."
+)
 
 
 @exercise(
@@ -27,6 +33,14 @@ def cases():
         (torch.tensor([[0.25]]),),
         (apart[..., 0],),
     ]
+
+
+@largest_stable_lr.run
+def without_complex_numbers(answer, hessian):
+    try:
+        return answer(hessian)
+    except RuntimeError as error:
+        raise Mistake(COMPLEX) if "complex" in str(error).lower() else error from None
 
 
 @largest_stable_lr.judge
@@ -189,6 +203,13 @@ largest_stable_lr.mistake(
 )
 largest_stable_lr.mistake(
     "Your rate is below 0. The eigenvalues of a bowl are positive: 2 / the largest.", negative=changed("2 /", "-2 /")
+)
+
+
+largest_stable_lr.mistake(COMPLEX, complex_numbers=changed("eigvalsh", "eigvals"))
+largest_stable_lr.mistake(
+    "You took the largest number of the eigenvectors. torch.linalg.eigh gives eigenvalues first, then eigenvectors.",
+    eigenvectors=changed("eigvalsh(hessian)", "eigh(hessian)[1]"),
 )
 
 

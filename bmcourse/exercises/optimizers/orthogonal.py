@@ -302,6 +302,19 @@ def exact(matrix, steps):
     return U @ V
 
 
+@orthogonal.mistake("You make one step whatever `steps` is: the loop is missing.")
+def no_loop(matrix, steps):
+    return orthogonal(matrix, 1)
+
+
+@orthogonal.mistake(
+    "You return Q of the QR decomposition. Its columns are orthogonal, but its directions are not those of the matrix. "
+    "Write the iteration."
+)
+def by_qr(matrix, steps):
+    return torch.linalg.qr(matrix)[0]
+
+
 orthogonal.hints(
     "First X = matrix / matrix.norm(): then no singular value is above 1.",
     "In the loop A = X @ X.T. All products are matrix products, @; only a, b and c multiply with *.",
