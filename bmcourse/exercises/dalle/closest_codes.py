@@ -167,7 +167,7 @@ closest_codes.mistake(
     nearest_vector=lambda vectors, codebook: squares(vectors, codebook).argmin(dim=0),
 )
 closest_codes.mistake(
-    "argmin without a dim looks at all pairs at once and gives one number. Each vector has its own nearest code: "
+    "Without a dim, argmin looks at all pairs at once and gives one number. Each vector has its own nearest code: "
     "dim=1.",
     one_for_all=lambda vectors, codebook: squares(vectors, codebook).argmin(),
 )
@@ -335,6 +335,24 @@ closest_codes.mistake(
     "Neither the best distance nor its number is reset for the next vector: one that is further away gets the code of "
     "the last. Set both inside of the loop over the vectors.",
     nothing_reset=searching(float("inf"), reset=False),
+)
+closest_codes.mistake(
+    "You add over the codes, dim 1 of the differences (N, K, C). Add over the last dimension, the C numbers, and take "
+    "the smallest over the codes then.",
+    added_over_codes=lambda vectors, codebook: (vectors[:, None] - codebook[None]).square().sum(dim=1).argmin(dim=1),
+)
+closest_codes.mistake(
+    "You add over the vectors, dim 0 of the differences (N, K, C). Add over the last dimension, the C numbers.",
+    added_over_vectors=lambda vectors, codebook: (vectors[:, None] - codebook[None]).square().sum(dim=0).argmin(dim=1),
+)
+closest_codes.mistake(
+    "With a single vector your answer has no dimension left: squeeze() without a dim takes all of size 1. Use "
+    "squeeze(1).",
+    squeezed=back(lambda found, vectors, codebook: found.squeeze()),
+)
+closest_codes.mistake(
+    "You sort the numbers of the codes, or return each once. Each vector has its own, in the order of the vectors.",
+    each_once=back(lambda found, vectors, codebook: found.unique()),
 )
 
 closest_codes.hints(

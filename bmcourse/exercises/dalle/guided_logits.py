@@ -292,6 +292,22 @@ guided_logits.mistake(
     "You put both logits one after the other. One (B, K) was asked: the mixture of both.",
     both_back=lambda c, u, g: torch.cat([u, guided_logits(c, u, g)]),
 )
+guided_logits.mistake(
+    "You mix probabilities and take the logarithm. Above 1 some are negative, and that gives NaN. Mix the logits.",
+    logarithm_of_mixed_probabilities=lambda c, u, g: guided_logits(c.softmax(-1), u.softmax(-1), g).log(),
+)
+guided_logits.mistake(
+    "Your weights are guidance and -(guidance + 1), and do not add up to 1. They are guidance and 1 - guidance.",
+    weights_without_sum=lambda c, u, g: g * c - (g + 1) * u,
+)
+guided_logits.mistake(
+    "You raise to a power: guidance is a factor of the way, and `**` is no product.",
+    power=lambda c, u, g: u + (c - u) ** g,
+)
+guided_logits.mistake(
+    "You add the guidance to the way. It is a factor of the way.",
+    guidance_added=lambda c, u, g: u + g + (c - u),
+)
 
 guided_logits.hints(
     "The way from a to b is b - a; `guidance` times the way, from a, is a + guidance * (b - a).",

@@ -34,8 +34,8 @@ def cases():
 
 
 CLASSES = (
-    "cross_entropy wants the scores of the tokens in the second dimension. Make one long list of all places first: "
-    ".flatten(0, 1) for the logits, .flatten() for the tokens."
+    "What cross_entropy wants are the scores of the tokens in the second dimension. Make one long list of all places "
+    "first: .flatten(0, 1) for the logits, .flatten() for the tokens."
 )
 COUNTS = (
     "There are not as many rows of logits as tokens. Of the logits take words - 1 to the last but one place, "
@@ -378,6 +378,20 @@ loss_on_codes.mistake(
 loss_on_codes.mistake(
     "The loss has one dimension too many. It is one number: mean() without a dim.",
     one_dimension=then(lambda loss, count, tokens: loss[None]),
+)
+loss_on_codes.mistake(
+    "You replace the words by token 0, and the model learns to say 0 there. Leave these places out, or give them -100, "
+    "which cross_entropy ignores.",
+    words_as_token_0=lambda logits, tokens, words: loss(
+        logits[:, :-1], tokens.masked_fill(torch.arange(tokens.shape[1]) < words, 0)[:, 1:]
+    ),
+)
+loss_on_codes.mistake(
+    "The loss is right, but you wrote -100 into the tokens that came in: in the next epoch the captions are gone. "
+    "Begin with tokens.clone().",
+    tokens_overwritten=lambda logits, tokens, words: loss(
+        logits[:, :-1], tokens.masked_fill_(torch.arange(tokens.shape[1]) < words, -100)[:, 1:]
+    ),
 )
 
 loss_on_codes.hints(

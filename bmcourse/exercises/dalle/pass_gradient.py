@@ -34,8 +34,8 @@ LEAF = (
     "+= b."
 )
 BACKWARD = (
-    "backward() of your own function fails. It must give back one gradient for each input of forward(): that of the "
-    "vectors, and None for `quantized`."
+    "The backward() of your own function fails. It must give back one gradient for each input of forward(): that of "
+    "the vectors, and None for `quantized`."
 )
 
 
@@ -140,7 +140,8 @@ pass_gradient.mistake(
     vectors_themselves=lambda vectors, quantized: vectors,
 )
 pass_gradient.mistake(
-    "You cut the graph: no gradient reaches anything. Add `vectors` in such a way that its value cancels.",
+    "No gradient reaches anything: you cut the graph, or add the vectors and take them away again with their gradient. "
+    "Detach the whole difference and nothing else: vectors + (quantized - vectors).detach().",
     all_detached=lambda vectors, quantized: quantized.detach(),
 )
 pass_gradient.mistake(

@@ -168,6 +168,22 @@ def in_the_wrong_row(found, weight):
     return mask
 
 
+def sliding(step):
+    """A wrong mask: the two largest of four in a window that moves on by `step`."""
+
+    def answer(weight):
+        mask = torch.zeros(weight.shape, dtype=torch.bool)
+        for start in range(0, weight.shape[1] - 3, step):
+            mask[:, start : start + 4] |= two_largest(weight[:, start : start + 4])
+        return mask
+
+    return answer
+
+
+def scattered(found, weight):
+    return torch.zeros(weight.numel() // 4, 4, dtype=torch.bool).scatter(0, found, True).view(weight.shape)
+
+
 def lost(start):
     """A wrong mask: written through a reshape, which is a copy where the weight is transposed."""
 
@@ -365,8 +381,8 @@ keep_two_of_four.mistake(
     loop_over_rows=lambda weight: first_fours(lambda columns: min(len(weight), columns))(weight),
 )
 keep_two_of_four.mistake(
-    "topk gives places within the four, 0 to 3, and you use them as places in the whole row. Add where the four "
-    "begins, or set them in a mask of the shape (-1, 4).",
+    "What topk gives are places within the four, 0 to 3, and you use them as places in the whole row. Add where the "
+    "four begins, or set them in a mask of the shape (-1, 4).",
     start_forgotten=by_fours(in_the_wrong_row),
 )
 keep_two_of_four.mistake(
@@ -422,6 +438,34 @@ keep_two_of_four.mistake(
 keep_two_of_four.mistake(
     "Your mask is one long row. Give it the shape of the weight: .view(weight.shape).",
     one_long_row=lambda weight: keep_two_of_four(weight).flatten(),
+)
+keep_two_of_four.mistake(
+    "You compare the result of argsort with 2. argsort gives places and not ranks: its first entry says where the "
+    "smallest weight is. Set the mask at the last two of these places, or call argsort twice.",
+    places_for_ranks=in_fours(lambda fours: fours.abs().argsort(dim=1) >= 2),
+)
+keep_two_of_four.mistake(
+    "You compare the result of argsort, from large to small, with 2. argsort gives places and not ranks. Set the mask "
+    "at the first two of these places, or call argsort twice.",
+    places_for_descending_ranks=in_fours(lambda fours: fours.abs().argsort(dim=1, descending=True) < 2),
+)
+keep_two_of_four.mistake(
+    "Your fours overlap: the loop goes on by one place and not by four, and more than two of a four may stay. range(0, "
+    "columns, 4).",
+    overlapping=sliding(1),
+)
+keep_two_of_four.mistake(
+    "Your fours overlap: the loop goes on by two places and not by four. range(0, columns, 4).",
+    half_overlapping=sliding(2),
+)
+keep_two_of_four.mistake(
+    "The places come from the rows, and you set them along the columns: scatter_(1, places, True), with the dim of "
+    "topk.",
+    scattered_down=lambda weight: scattered(weight.abs().reshape(-1, 4).topk(2, dim=1).indices, weight),
+)
+keep_two_of_four.mistake(
+    "After reshape(-1, 4) you take the two largest of each column, dim 0. Each four is a row: topk(2, dim=1).",
+    largest_down=lambda weight: scattered(weight.abs().reshape(-1, 4).topk(2, dim=0).indices, weight),
 )
 
 keep_two_of_four.hints(

@@ -220,17 +220,17 @@ masks_across_layers.mistake(
     ),
 )
 masks_across_layers.mistake(
-    "sorted[k] with > removes one weight too many, as the places count from 0. Take the places of the smallest k: "
-    "argsort()[:k].",
+    "The threshold sorted[k] with > removes one weight too many, as the places count from 0. Take the places of the "
+    "smallest k: argsort()[:k].",
     one_too_many_by_threshold=one_threshold(lambda s, rate: place(row := torch.cat(s), round(rate * len(row)))),
 )
 masks_across_layers.mistake(
-    "torch.quantile gives a value between two weights that lie at rate * (n - 1), so one too many may go, and equal "
+    "A quantile is a value between two weights that lie at rate * (n - 1), so one too many may go, and equal "
     "weights go together. Take the places of the smallest ones: argsort.",
     quantile=one_threshold(lambda sizes, rate: torch.cat([s.float() for s in sizes]).quantile(rate)),
 )
 masks_across_layers.mistake(
-    "torch.quantile gives a value between two weights that lie at rate * (n - 1), so one too many may go, and equal "
+    "A quantile is a value between two weights that lie at rate * (n - 1), so one too many may go, and equal "
     "weights stay together. Take the places of the smallest ones: argsort.",
     quantile_or_equal=one_threshold(lambda sizes, rate: torch.cat([s.float() for s in sizes]).quantile(rate), torch.ge),
 )
@@ -269,7 +269,7 @@ masks_across_layers.mistake(
     rate_kept=across(count=lambda rate, n: n - round(rate * n)),
 )
 masks_across_layers.mistake(
-    "int() cuts off: 0.4 of 39 is 15.6, which is 16 weights and not 15. Use round().",
+    "You cut off with int(): 0.4 of 39 is 15.6, which is 16 weights and not 15. Use round().",
     cut_off=across(count=lambda rate, n: int(rate * n)),
 )
 masks_across_layers.mistake(
@@ -305,8 +305,8 @@ masks_across_layers.mistake(
     ],
 )
 masks_across_layers.mistake(
-    "argsort gives places and not ranks: its first entry says where the smallest weight is. Set the mask at the first "
-    "k of these places to False, or call argsort twice.",
+    "From argsort come places and not ranks: its first entry says where the smallest weight is. Set the mask at the "
+    "first k of these places to False, or call argsort twice.",
     places_for_ranks=lambda weights, rate: cut(
         (row := torch.cat([weight.abs().flatten() for weight in weights])).argsort() >= round(rate * len(row)), weights
     ),
@@ -349,6 +349,12 @@ masks_across_layers.mistake(
 masks_across_layers.mistake(NOT_A_MASK, weights_not_masks=each(lambda mask, weight: weight * mask))
 masks_across_layers.mistake(FLOATS, floats=each(lambda mask, weight: mask.float()))
 masks_across_layers.mistake(INTEGERS, integers=each(lambda mask, weight: mask.int()))
+masks_across_layers.mistake(
+    f"{TIES_STAY} (And where all go, there is no last one among those that stay.)",
+    ties_stay_by_last=one_threshold(
+        lambda s, rate: (row := torch.cat(s)).topk(len(row) - round(rate * len(row))).values[-1], torch.ge
+    ),
+)
 
 masks_across_layers.hints(
     "It is smallest_mask on one long row that holds the weights of all layers. Make that row first.",

@@ -183,7 +183,7 @@ def by_states(first, second, keep):
 
 
 @remove_neurons.mistake(
-    "torch takes only an nn.Parameter as a layer's weight, so that it will be learned. Fill the one that is "
+    "A layer's weight can only be an nn.Parameter, so that it will be learned. Fill the one that is "
     "there, with copy_ under torch.no_grad(), or put nn.Parameter(...) around the tensor."
 )
 def assigned(first, second, keep):
@@ -192,7 +192,7 @@ def assigned(first, second, keep):
 
 
 @remove_neurons.mistake(
-    "torch keeps a record of all that happens to a parameter, for backward(), and forbids a change in place. "
+    "A record is kept of all that happens to a parameter, for backward(), and a change in place is forbidden. "
     "To fill new layers is no part of a model: put it under `with torch.no_grad():`."
 )
 def filled_in_the_graph(first, second, keep):

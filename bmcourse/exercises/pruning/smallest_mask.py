@@ -176,10 +176,10 @@ NOT_SIZES = (
     "weight goes. Compare weight.abs()."
 )
 CUT_OFF = (
-    "int() cuts off: 0.4 of 17 is 6.8, which is 7 weights and not 6. And 0.29 * 100 is 28.999999999999996 for a "
-    "computer. Use round()."
+    "You cut off with int(): 0.4 of 17 is 6.8, which is 7 weights and not 6. And 0.29 * 100 is 28.999999999999996 for "
+    "a computer. Use round()."
 )
-QUANTILE = "torch.quantile gives a value between two weights that lie at rate * (n - 1)"
+QUANTILE = "A quantile is a value between two weights that lie at rate * (n - 1)"
 
 smallest_mask.mistake(SIGNED, signed=ranked(lambda weight: weight))
 smallest_mask.mistake(LARGEST, largest_go=ranked(lambda weight: -weight.abs()))
@@ -253,7 +253,7 @@ smallest_mask.mistake(
     ties_go_and_one_at_0=above(lambda sizes, k, rate: in_order(sizes, max(k - 1, 0))),
 )
 smallest_mask.mistake(
-    f"Two things miscount. {CUT_OFF} And a threshold takes all equal weights or none: take places (argsort).",
+    f"Two things miscount: {CUT_OFF} And a threshold takes all equal weights or none: take places (argsort).",
     cut_off_and_ties=above(lambda sizes, k, rate: sizes.kthvalue(int(rate * len(sizes))).values),
 )
 smallest_mask.mistake(
@@ -278,24 +278,25 @@ smallest_mask.mistake(
     cut_off_and_ties_stay=at_least(lambda sizes, k, rate: in_order(sizes, int(rate * len(sizes)))),
 )
 smallest_mask.mistake(
-    f"sorted[k] with > removes one weight too many, as the places count from 0; and all that are equal to it. "
-    f"{COUNT_PLACES}",
+    f"The threshold sorted[k] with > removes one weight too many, as the places count from 0; and all that are equal "
+    f"to it. {COUNT_PLACES}",
     one_too_many_by_threshold=above(lambda sizes, k, rate: in_order(sizes, k)),
 )
 smallest_mask.mistake(
-    f"sorted[k] with > removes one weight too many, at rate 1 the largest stays, and equal weights go together. "
-    f"{COUNT_PLACES}",
+    f"The threshold sorted[k] with > removes one weight too many, at rate 1 the largest stays, and equal weights go "
+    f"together. {COUNT_PLACES}",
     one_too_many_by_bounded_threshold=above(
         lambda sizes, k, rate: in_order(sizes, k) if k < len(sizes) else in_order(sizes, -1) / 2
     ),
 )
 smallest_mask.mistake(
-    f"sorted[k - 1] with >= keeps the last one that should go, and all that are equal to it. {COUNT_PLACES}",
+    f"The threshold sorted[k - 1] with >= keeps the last one that should go, and all that are equal to it. "
+    f"{COUNT_PLACES}",
     one_too_few_by_threshold=at_least(lambda sizes, k, rate: in_order(sizes, k - 1)),
 )
 smallest_mask.mistake(
-    f"sorted[k - 1] with >= keeps the last one that should go, and all that are equal to it. (And where k is 0, "
-    f"kthvalue has nothing to give.) {COUNT_PLACES}",
+    f"The threshold sorted[k - 1] with >= keeps the last one that should go, and all that are equal to it. (And where "
+    f"k is 0, kthvalue has nothing to give.) {COUNT_PLACES}",
     one_too_few_by_kthvalue=at_least(lambda sizes, k, rate: sizes.kthvalue(k).values),
 )
 smallest_mask.mistake(
@@ -475,6 +476,14 @@ smallest_mask.mistake(INTEGERS, integers=lambda weight, rate: smallest_mask(weig
 smallest_mask.mistake(
     "Your mask is one long row. Give it the shape of the weight: .view(weight.shape).",
     one_long_row=lambda weight, rate: smallest_mask(weight, rate).flatten(),
+)
+smallest_mask.mistake(
+    f"{TIES_STAY} (And where all go, there is no last one among those that stay.)",
+    ties_stay_by_last=at_least(lambda sizes, k, rate: sizes.topk(len(sizes) - k).values[-1]),
+)
+smallest_mask.mistake(
+    f"{TIES_STAY} (And where all go, those that stay have no minimum.)",
+    ties_stay_by_min=at_least(lambda sizes, k, rate: sizes.topk(len(sizes) - k).values.min()),
 )
 
 smallest_mask.hints(

@@ -73,12 +73,16 @@ OTHER_SHAPE = (
     "biases may have no mask: go by the name, model.get_parameter(name)."
 )
 ASSIGNED = (
-    "torch takes only an nn.Parameter as a weight; and the optimizer would not know a new one. Change the old one in "
-    "place: p.mul_(mask), under torch.no_grad()."
+    "A weight of a layer can only be an nn.Parameter; and the optimizer would not know a new one. Change the old one "
+    "in place: p.mul_(mask), under torch.no_grad()."
 )
 NO_GRAPH = (
-    "backward() found no graph. The forward pass must run with gradients: only the masking belongs under "
+    "There is no graph for backward(). The forward pass must run with gradients: only the masking belongs under "
     "torch.no_grad()."
+)
+NO_MASK = (
+    "You look for a mask of every parameter, and some have none. Go over the masks, masks.items(), or ask `if name in "
+    "masks`."
 )
 TENSOR = "The loss comes back as a tensor. A plain number was asked: return loss.item()."
 GRAPH = (
@@ -100,6 +104,8 @@ def explained():
     }
     try:
         yield
+    except KeyError as error:
+        raise Mistake(NO_MASK) if "weight" in str(error) or "bias" in str(error) else error from None
     except (RuntimeError, TypeError, IndexError) as error:
         told = next((told for words, told in known.items() if words in str(error)), None)
         raise Mistake(told) if told else error from None
@@ -330,7 +336,7 @@ step_with_mask.mistake(
     no_zero_grad=step("    optimizer.zero_grad()\n", ""),
 )
 step_with_mask.mistake(
-    "optimizer.zero_grad() comes last, so the first step still adds what another one left in .grad. Call it before "
+    "You call optimizer.zero_grad() last, so the first step still adds what another one left in .grad. Call it before "
     "backward().",
     zero_grad_last=step("    optimizer.zero_grad()\n", "", "    return", "    optimizer.zero_grad()\n    return"),
 )
@@ -531,6 +537,21 @@ def tensors_for_parameters(model, optimizer, masks, x, y):
 step_with_mask.mistake(NO_GRAPH, no_graph=torch.no_grad()(lambda *arguments: step_with_mask(*arguments)))
 step_with_mask.mistake(GRAPH, graph_returned=step("loss.item()", "loss"))
 step_with_mask.mistake(TENSOR, tensor_returned=step("loss.item()", "loss.detach()"))
+step_with_mask.mistake(
+    NO_MASK,
+    every_parameter=lambda model, optimizer, masks, x, y: step_with_mask(
+        model, optimizer, {name: masks[name] for name, _ in model.named_parameters()}, x, y
+    ),
+)
+step_with_mask.mistake(
+    "You train with the cross-entropy. The mean squared error was asked: F.mse_loss.",
+    cross_entropy=step("mse_loss", "cross_entropy"),
+)
+step_with_mask.mistake(
+    "You train with a loss between squared and absolute errors (Huber, smooth L1). The mean squared error was asked: "
+    "F.mse_loss.",
+    smooth=step("mse_loss", "smooth_l1_loss"),
+)
 
 step_with_mask.hints(
     "Write the usual training step first: loss, zero_grad, backward, step. What may the last one do to a zero?",
