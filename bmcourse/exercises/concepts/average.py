@@ -76,6 +76,14 @@ average.mistake(
 )
 average.mistake("That is the median: the number in the middle. Here every number counts.", median=statistics.median)
 average.mistake(
+    "You sort and take the number in the middle, or the upper of the two there. Here every number counts.",
+    upper_median=statistics.median_high,
+)
+average.mistake(
+    "You sort and take the number in the middle, or the lower of the two there. Here every number counts.",
+    lower_median=statistics.median_low,
+)
+average.mistake(
     "You take the number in the middle of the list. Here every number counts.",
     middle_of_the_list=lambda numbers: numbers[len(numbers) // 2],
 )

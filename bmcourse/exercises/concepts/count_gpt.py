@@ -275,8 +275,9 @@ count_gpt.mistake(
     tokens_times_positions=with_parts(positions=nothing, tokens=lambda L, C, V, T: C * T * V),
 )
 for one, other in combinations([name for name in PARTS if name != "head"], 2):
+    first = "one of the two tables of the vocabulary" if one == "tokens" else one
     count_gpt.mistake(
-        f"Two parts are missing: {one} and {other}. There are five: tokens, positions, blocks, norm, head.",
+        f"Two parts are missing: {first} and {other}. There are five: tokens, positions, blocks, norm, head.",
         **{f"no_{one}_and_no_{other}": with_parts(**{one: nothing, other: nothing})},
     )
 count_gpt.mistake("The blocks are missing: layers * (12 C² + 13 C).", no_blocks=with_parts(blocks=nothing))

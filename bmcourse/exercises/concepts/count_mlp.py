@@ -128,6 +128,10 @@ count_mlp.mistake(
     "You multiply by the bias in place of adding it: a * b + b.", biases_multiplied=layers(lambda a, b: a * b * b)
 )
 count_mlp.mistake(
+    "(a * b + 1) * b multiplies the weights by b once more. Each output has a weights and a bias: (a + 1) * b.",
+    bias_inside_the_wrong_brackets=layers(lambda a, b: (a * b + 1) * b),
+)
+count_mlp.mistake(
     "You count the weights twice. There is one between an input and an output; the way back uses the same.",
     weights_twice=layers(lambda a, b: 2 * a * b + b),
 )

@@ -245,6 +245,27 @@ memory_to_train.mistake(
     brackets_missing=lambda parameters, optimizer: 8 * parameters + KEPT[optimizer],
 )
 memory_to_train.mistake(
+    "Only the weights grow with the model in your count. There is a gradient for each of them, and so many of the "
+    "optimizer's numbers: multiply all by `parameters`.",
+    others_once=lambda parameters, optimizer: 4 * parameters + 1 + KEPT[optimizer],
+)
+memory_to_train.mistake(
+    "Only the weights grow with the model in your count, and the gradients are missing. Multiply all by `parameters`.",
+    others_once_without_gradients=lambda parameters, optimizer: 4 * parameters + KEPT[optimizer],
+)
+memory_to_train.mistake(
+    "Only the weights grow with the model in your count. Multiply all numbers by `parameters`, and by 4 bytes.",
+    other_bytes_once=lambda parameters, optimizer: 4 * parameters + 4 * (1 + KEPT[optimizer]),
+)
+memory_to_train.mistake(
+    'There is no such key in your dictionary. The names are in small letters: "sgd", "momentum", "adam".',
+    other_keys=lambda parameters, optimizer: {}[optimizer],
+)
+memory_to_train.mistake(
+    "`optimizer` is a text, and cannot be multiplied with the other numbers. Choose a number by it first.",
+    text_in_a_product=lambda parameters, optimizer: 4 * parameters * (2 + optimizer),
+)
+memory_to_train.mistake(
     "Those are the bytes for one weight. Multiply by `parameters`.",
     one_weight=lambda parameters, optimizer: 8 + 4 * KEPT[optimizer],
 )

@@ -144,6 +144,32 @@ training_days.mistake(
     brackets_of_the_day_from_60=times(24 * 86_400),
 )
 training_days.mistake(
+    "x / 3600 * 24 divides by 3600 and then multiplies. Set brackets: x / (3600 * 24).",
+    brackets_of_the_day_from_3600=times(24 * 24),
+)
+for wrong, slip, factor in (
+    ("six_missing", "the factor 6 is missing", 1 / 6),
+    ("forward_only", "you count 2 operations per parameter and token, not 6", 1 / 3),
+    ("hours", "those are hours, not days", 24),
+    ("minutes", "those are minutes, not days", 24 * 60),
+    ("seconds", "those are seconds, not days", 86_400),
+    ("one_sixty", "one 60 is missing in the seconds of a day", 60),
+):
+    for other, words, powers in (
+        ("utilisation_missing", "the utilisation is missing", {"utilisation": 0}),
+        ("utilisation_multiplied", "you multiply by the utilisation", {"utilisation": 1}),
+        ("chips_missing", "the chips are missing", {"chips": 0}),
+    ):
+        training_days.mistake(
+            f"Two things: {slip}; and {words}. Days are 6 * parameters * tokens / (chips * flops_per_second * "
+            "utilisation) / (24 * 60 * 60).",
+            **{f"{wrong}_and_{other}": times(factor, **powers)},
+        )
+training_days.mistake(
+    "Chips and utilisation are missing: all chips together reach chips * flops_per_second * utilisation.",
+    chips_and_utilisation_missing=times(1, chips=0, utilisation=0),
+)
+training_days.mistake(
     "You multiply by the seconds of a day. The work divided by the speed is in seconds: divide by them.",
     multiplied_by_the_day=times(86_400**2),
 )

@@ -44,7 +44,7 @@ def cases():
         attention_case(2, 4, 6, 5),
         attention_case(3, 2, 6, 4, scale=30.0),
         not_contiguous(*attention_case(3, 5, 7, 2)),
-        (plain, plain, plain, F.pad(plain[None], (0, 0, 0, 2)), F.pad(-plain[None], (0, 0, 0, 2)), 1),
+        (plain, plain.clone(), plain.clone(), F.pad(plain[None], (0, 0, 0, 2)), F.pad(-plain[None], (0, 0, 0, 2)), 1),
     ]
 
 
@@ -266,6 +266,41 @@ attend_with_cache.mistake(
     all_but_the_last_place=attends(seen=lambda length: slice(0, -1)),
 )
 
+attend_with_cache.mistake(
+    "The query sees the first token only, as is_causal=True makes it: it is the last token, and sees all so far. Leave "
+    "is_causal out.",
+    first_only=attends(seen=lambda length: slice(0, 1)),
+)
+
+
+@attend_with_cache.mistake(
+    "The new token does not see itself, and for the first token nothing is left: NaN. Mask from length + 1 on."
+)
+def itself_masked(query, key, value, keys, values, length):
+    attend_with_cache(query, key, value, keys, values, length)
+    scores = torch.einsum("hd,hsd->hs", query, keys) / math.sqrt(query.shape[-1])
+    scores[:, length:] = -math.inf
+    return torch.einsum("hs,hsd->hd", scores.softmax(dim=-1), values)
+
+
+@attend_with_cache.mistake(
+    "Two things: torch.cat makes new tensors, so the caches are as before; and it puts the new token behind the empty "
+    "places, which take a share. Write keys[:, length] = key, and use the first length + 1 only."
+)
+def put_behind_the_empty_places(query, key, value, keys, values, length):
+    keys, values = (torch.cat([cache, new[:, None]], dim=1) for cache, new in ((keys, key), (values, value)))
+    return F.scaled_dot_product_attention(query[:, None], keys, values)[:, 0]
+
+
+@attend_with_cache.mistake(
+    "scaled_dot_product_attention got a query of the shape (H, D), and takes H for a number of tokens. Give it one "
+    "token for each head: query[:, None], and take [:, 0] of the result."
+)
+def heads_for_tokens(query, key, value, keys, values, length):
+    attend_with_cache(query, key, value, keys, values, length)
+    return F.scaled_dot_product_attention(query, keys[:, : length + 1], values[:, : length + 1])
+
+
 # The scores.
 
 for name, message, divisor in (
@@ -368,6 +403,19 @@ def divided_after_softmax(query, key, value, keys, values, length):
     whole = attends(divisor=lambda H, D, length: 1)(query, key, value, keys, values, length)
     return whole / math.sqrt(query.shape[-1])
 
+
+attend_with_cache.mistake(
+    "You add up over the heads, and not over the tokens: (S, D) comes out. Add up over dim 1, the tokens.",
+    added_over_heads=attends(mix="hs,hsd->sd"),
+)
+attend_with_cache.mistake(
+    "You weigh the values and do not add them up: (H, S, D) comes out. Add up over dim 1, the tokens.",
+    not_added_up=attends(mix="hs,hsd->hsd"),
+)
+attend_with_cache.mistake(
+    "You take the mean over the tokens after weighing. The weights sum to 1 already: take the sum.",
+    mean_of_weighed=attends(weights=lambda scores: scores.softmax(dim=-1) / scores.shape[-1]),
+)
 
 # What comes back.
 

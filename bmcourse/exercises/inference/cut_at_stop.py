@@ -221,6 +221,21 @@ cut_at_stop.mistake(
     "You count pieces where letters are meant: the place in the text is no number of pieces.",
     cut_the_list=lambda pieces, stops: "".join(pieces[: len(cut_at_stop(pieces, stops))]),
 )
+cut_at_stop.mistake(
+    "You take the length of the stop sequence from the end of what was read. It may end in the middle of a piece: cut "
+    "where it begins, text[: text.find(stop)].",
+    length_from_the_end=while_reading(
+        lambda text, piece: text + piece, lambda text, piece, found: (text + piece)[: -len(found[0])]
+    ),
+)
+cut_at_stop.mistake(
+    "Where a piece brings two stop sequences, you cut at the one that comes first in the list. Cut at the one that "
+    "comes first in the text.",
+    reading_in_the_order_of_the_list=while_reading(
+        lambda text, piece: text + piece, lambda text, piece, found: (text + piece).split(found[0])[0]
+    ),
+)
+
 # Which stop sequence, and where.
 
 cut_at_stop.mistake(
@@ -256,6 +271,41 @@ cut_at_stop.mistake(
 cut_at_stop.mistake(
     "You cut where a stop sequence occurs last: rfind. It ends the text where it occurs first.",
     last_occurrence=cut(lambda text, found: min(map(text.rfind, found))),
+)
+cut_at_stop.mistake(
+    "You cut each stop sequence where it occurs last: rsplit, rpartition or rfind. It ends the text where it occurs "
+    "first: split(stop)[0].",
+    last_occurrence_of_each=lambda pieces, stops: split_all(
+        "".join(pieces), stops, lambda t, stop: t.rsplit(stop, 1)[0]
+    ),
+)
+cut_at_stop.mistake(
+    "You return what comes after the last stop sequence. It is the text before the first: split(stop)[0].",
+    after_the_last=lambda pieces, stops: split_all("".join(pieces), stops, lambda t, stop: t.split(stop)[-1]),
+)
+cut_at_stop.mistake(
+    "You return the text after the stop sequence: split(stop)[1]. It is the text before it, [0].",
+    second_part=lambda pieces, stops: split_all("".join(pieces), stops, lambda t, stop: t.split(stop)[1]),
+)
+cut_at_stop.mistake(
+    "split() takes one text, and `stops` is a list of them. Go through it: for stop in stops.",
+    list_given_to_split=lambda pieces, stops: "".join(pieces).split(stops)[0],
+)
+cut_at_stop.mistake(
+    "find() takes one text, and `stops` is a list of them. Go through it: for stop in stops.",
+    list_given_to_find=lambda pieces, stops: "".join(pieces)[: "".join(pieces).find(stops)],
+)
+cut_at_stop.mistake(
+    "`stops in text` asks for one text, and `stops` is a list of them. Go through it: for stop in stops.",
+    list_in_text=lambda pieces, stops: "".join(pieces) if stops in "".join(pieces) else "",
+)
+cut_at_stop.mistake(
+    "`pieces` is a list, which has no find() and no split(). Join it first: ''.join(pieces).",
+    pieces_not_joined_for_find=lambda pieces, stops: pieces.find(stops[0]),
+)
+cut_at_stop.mistake(
+    "`pieces` is a list, which has no split(). Join it first: ''.join(pieces).",
+    pieces_not_joined_for_split=lambda pieces, stops: pieces.split(stops[0]),
 )
 cut_at_stop.mistake(
     "You cut at the longest stop sequence. Cut at the one that comes first in the text.",
@@ -306,6 +356,13 @@ cut_at_stop.mistake(
     "strip() takes single letters from both ends of the text. Look for the whole stop sequence: find().",
     letters_stripped=lambda pieces, stops: letters_stripped("".join(pieces), stops),
 )
+
+
+def split_all(text, stops, part):
+    for stop in stops:
+        if stop in text:
+            text = part(text, stop)
+    return text
 
 
 def without(text, stops):

@@ -331,6 +331,13 @@ keep_top_k.mistake(
     "them wins. Leave the type as it is.",
     digits_lost_before_topk=lambda logits, k: only_these(logits.float(), logits.float().topk(k).indices),
 )
+keep_top_k.mistake(
+    "The k-th largest goes too, and float64 logits come back in float32. Keep what equals the limit, >= and not >, and "
+    "say dtype=logits.dtype.",
+    limit_removed_and_digits_lost=lambda logits, k: logits.masked_fill(
+        logits <= logits.topk(k).values[-1], -math.inf
+    ).float(),
+)
 keep_top_k.mistake("You round the logits. They stay as they are.", rounded=after(torch.round))
 keep_top_k.mistake(
     "You return a list. Return a tensor: torch.tensor(..., dtype=logits.dtype).",

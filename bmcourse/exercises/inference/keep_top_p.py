@@ -33,7 +33,7 @@ def cases():
         (torch.randn(12) * 2 + 1, 0.6),
         (torch.randn(30) * 3 - 2, 0.97),
         (torch.zeros(4), 0.5),
-        (torch.tensor([0.0, -1.0, 0.0, -math.inf]), 1.0),
+        (torch.tensor([3.0, -math.inf, 3.0]), 1.0),
         (torch.tensor([-1000.0, 998.0, 1000.0, 999.0]), 0.9),
         (torch.tensor([0.3, 0.1, 2.3, -0.7], dtype=torch.float64), 0.85),
         (torch.tensor([-0.7]), 0.2),
@@ -96,7 +96,7 @@ def by_counting(logits, p):
 @keep_top_p.right
 def in_a_loop(logits, p):
     probabilities = torch.exp(logits - logits.logsumexp(dim=0))
-    kept, total = logits * 0 - math.inf, 0.0
+    kept, total = logits.new_full(logits.shape, -math.inf), 0.0
     kept[logits.argmax()] = logits.max()
     for token in probabilities.argsort(descending=True).tolist():
         if total >= p:
@@ -218,6 +218,33 @@ keep_top_p.mistake(
 keep_top_p.mistake("Your p is 0.9, whatever is given. Use the argument.", always_nine_tenths=with_p(lambda p: 0.9))
 keep_top_p.mistake("Your p is 0.95, whatever is given. Use the argument.", always_95_percent=with_p(lambda p: 0.95))
 keep_top_p.mistake("Your p is 0.5, whatever is given. Use the argument.", always_one_half=with_p(lambda p: 0.5))
+
+keep_top_p.mistake(
+    "You shift the decision the wrong way: the token before the one that crosses p goes too. It must go to the one "
+    "after it: gone[1:] = gone[:-1].clone(), and gone[0] = False.",
+    shifted_the_wrong_way=nucleus(lambda probabilities, p: shifted_back(probabilities.cumsum(dim=-1) <= p)),
+)
+keep_top_p.mistake(
+    "You shift the decision the wrong way: the tokens up to the one that reaches p lose their last. It must go to the "
+    "one after it: gone[1:] = gone[:-1].clone(), and gone[0] = False.",
+    shifted_the_wrong_way_at_p=nucleus(lambda probabilities, p: shifted_back(probabilities.cumsum(dim=-1) < p)),
+)
+keep_top_p.mistake(
+    "Where the likeliest has p alone, it goes. After the shift by one, say gone[0] = False: the first always stays.",
+    first_forgotten_in_the_shift=nucleus(lambda probabilities, p: shifted_on(probabilities.cumsum(dim=-1) < p)),
+)
+keep_top_p.mistake(
+    "Where the likeliest has p alone, it goes, and one too many stays where those before it have exactly p. After the "
+    "shift by one, say gone[0] = False, and compare with >=.",
+    first_forgotten_in_the_shift_at_p=nucleus(lambda probabilities, p: shifted_on(probabilities.cumsum(dim=-1) <= p)),
+)
+keep_top_p.mistake(
+    "The token at your limit goes, and all of its probability. Keep it: >= and not > (or decide by places, "
+    "order[:count]).",
+    limit_removed=lambda logits, p: logits.masked_fill(
+        logits.softmax(dim=-1) <= logits.softmax(dim=-1)[keep_top_p(logits, p) > -math.inf].min(), -math.inf
+    ),
+)
 
 # What is added up, and in which order.
 
@@ -431,6 +458,14 @@ keep_top_p.mistake(
 keep_top_p.mistake(
     "Nothing stays. The likeliest must keep their logits.", nothing_stays=lambda logits, p: logits - math.inf
 )
+
+
+def shifted_back(kept):
+    return torch.cat([kept[1:], kept[-1:]])
+
+
+def shifted_on(kept):
+    return torch.cat([kept[:1], kept[:-1]])
 
 
 def loop(logits, probabilities, p):

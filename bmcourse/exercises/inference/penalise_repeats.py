@@ -130,6 +130,10 @@ for name, message, change in (
      lambda scores, penalty: torch.where(scores > 0.5, scores / penalty, scores * penalty)),
     ("one_sign_for_all", "You ask once whether all scores are positive. Ask for each: torch.where.",
      lambda scores, penalty: scores / penalty if (scores > 0).all() else scores * penalty),
+    ("share_subtracted", "You subtract a share of the score. Divide positive scores by the penalty, multiply negative "
+     "ones.", lambda scores, penalty: scores - scores.abs() / penalty),
+    ("excess_subtracted", "You subtract (penalty - 1) times the score. That is right for negative scores only: divide "
+     "positive ones by the penalty.", lambda scores, penalty: scores - scores.abs() * (penalty - 1)),
     ("squared", "The penalty comes in squared. Divide or multiply once.",
      lambda scores, penalty: lowered(scores, penalty**2)),
     ("root", "You take the root of the penalty. Divide or multiply by the penalty itself.",
@@ -238,6 +242,18 @@ penalise_repeats.mistake(
     ),
 )
 
+penalise_repeats.mistake(
+    "The tokens that did not come are changed too: your `else` multiplies them. Positive or negative is asked of those "
+    "that came; the others stay as they are.",
+    others_multiplied=lambda logits, tokens, penalty: torch.where(
+        torch.isin(torch.arange(len(logits)), tokens), logits / penalty, logits * penalty
+    ),
+)
+penalise_repeats.mistake(
+    "A token is penalised only when it comes again. Every token that is in `tokens` gets a lower score, once.",
+    only_when_it_comes_again=lambda logits, tokens, penalty: from_the_second_time(logits, tokens, penalty),
+)
+
 # What comes back.
 
 penalise_repeats.mistake(
@@ -287,6 +303,15 @@ penalise_repeats.mistake(
     "Your result is rounded to whole numbers. Keep the type of the logits.", rounded=after(torch.round)
 )
 penalise_repeats.mistake("You return a list. Return a tensor.", in_a_list=after(torch.Tensor.tolist))
+
+
+def from_the_second_time(logits, tokens, penalty):
+    logits, seen = logits.clone(), set()
+    for token in tokens.tolist():
+        if token in seen:
+            logits[token] = lowered(logits[token], penalty)
+        seen.add(token)
+    return logits
 
 
 def counted(logits, tokens, penalty, total):

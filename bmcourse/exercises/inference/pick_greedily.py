@@ -19,7 +19,7 @@ def pick_greedily(model, tokens, count):
 @pick_greedily.cases
 def cases():
     return [
-        (torch.tensor([[0.0, 1.0, 2.0], [3.0, 0.5, -1.0], [0.0, 4.0, 1.0]]), torch.tensor([0]), 1),
+        (torch.tensor([[0.0, 1.0, 2.5], [3.0, 0.5, -1.0], [0.0, 4.0, 1.0]]), torch.tensor([0]), 1),
         (torch.randn(5, 5), torch.tensor([3, 1]), 6),
         (torch.randn(9, 9), torch.tensor([2, 7, 1, 8]), 12),
         (torch.randn(9, 9) - 5, torch.tensor([4, 4, 6]), 4),
@@ -255,6 +255,27 @@ def zeros_read(model, tokens, count):
     return text
 
 
+@pick_greedily.mistake(
+    "The model reads only as many tokens as the prompt has, and forgets the oldest. Give it all: the text grows."
+)
+def window_of_the_prompt(model, tokens, count):
+    size = len(tokens)
+    for _ in range(count):
+        tokens = torch.cat([tokens, likeliest(model(tokens[-size:][None])[0])])
+    return tokens
+
+
+@pick_greedily.mistake(
+    "The text is (1, T) and your new token is (1,): torch.cat needs the same number of dimensions. Make it (1, 1), "
+    "with [:, None] or keepdim=True."
+)
+def cat_of_a_row_and_a_token(model, tokens, count):
+    text = tokens[None]
+    for _ in range(count):
+        text = torch.cat([text, model(text)[:, -1].argmax(dim=-1)], dim=1)
+    return text[0]
+
+
 # How many.
 
 pick_greedily.mistake(
@@ -355,6 +376,11 @@ pick_greedily.mistake(
 )
 pick_greedily.mistake(
     "You return the tokens sorted. Leave them in their order.", sorted=after(lambda text, T: text.sort().values)
+)
+pick_greedily.mistake(
+    "Your new token is a float, and so all become floats, which are no tokens. Leave .float() out, and say "
+    "dtype=torch.long where you make a tensor.",
+    new_token_a_float=picks(lambda logits: likeliest(logits).float()),
 )
 pick_greedily.mistake(
     "A tensor has no append(). torch.cat([tokens, new]) makes a longer one, and `new` needs a dimension: [None].",

@@ -137,6 +137,18 @@ for count in (2, 4, 8):
         **{f"always_{count}_bytes": times(count, bytes_per_value=-1)},
     )
 size_of_cache.mistake(
+    "You square heads * head_size, as a matrix of weights has them. A key is one row of heads * head_size numbers.",
+    channels_squared=times(heads=1, head_size=1),
+)
+size_of_cache.mistake(
+    "You square heads * head_size, and the factor 2 is missing. A key is one row of heads * head_size numbers.",
+    channels_squared_and_two_missing=times(1 / 2, heads=1, head_size=1),
+)
+size_of_cache.mistake(
+    "You divide `head_size` by `heads`. It is the size of one head already: multiply.",
+    head_size_shared=sized(lambda sizes: sizes["head_size"] // sizes["heads"] / (sizes["head_size"] * sizes["heads"])),
+)
+size_of_cache.mistake(
     "The value of a token has one number in each head in your count. It is as long as the key: `head_size`.",
     value_of_one_number=sized(lambda sizes: (sizes["head_size"] + 1) / (2 * sizes["head_size"])),
 )
@@ -195,6 +207,11 @@ for words, divisor in (("kilobytes", 1000), ("megabytes", 10**6), ("gigabytes", 
     size_of_cache.mistake(
         f"That is in {words}. Return bytes: do not divide by {divisor}.",
         **{words: times(1 / divisor)},
+    )
+for words, divisor in (("kilobytes", 1000), ("megabytes", 10**6), ("gigabytes", 10**9)):
+    size_of_cache.mistake(
+        f"That is in {words}, and the factor 2 for a key and a value is missing. Return bytes.",
+        **{f"{words}_and_two_missing": times(1 / 2 / divisor)},
     )
 for power, words in ((10, "kibibytes"), (20, "mebibytes"), (30, "gibibytes")):
     size_of_cache.mistake(
