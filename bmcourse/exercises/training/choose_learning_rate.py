@@ -24,7 +24,7 @@ def some_results():
     again = row(0.02, 1.6, 1.7, 2.6)
     return [
         ([row(0.1, 2.0, 2.9, 2.0), row(0.01, 1.2, 2.1, 2.2), row(0.001, 0.9, 2.6, 2.5), row(0.0001, 3.1, 3.2, 2.8)],),
-        ([row(0.3, 3.0, 3.1, 3.2), row(0.03, 1.0, 1.9, 2.4), row(0.003, 1.4, 1.8, 2.3), row(0.0003, 2.2, 2.3, 1.7)],),
+        ([row(0.3, 3.0, 3.1, 3.2), row(0.03, 1.0, 3.2, 2.4), row(0.003, 1.4, 1.8, 2.3), row(0.0003, 2.2, 2.3, 1.7)],),
         ([row(0.004, 2.5, 2.4, 2.2)],),
         (
             [
@@ -35,7 +35,7 @@ def some_results():
                 bad,
             ],
         ),
-        ([row(0.01, 0.3, 0.9, 0.8), row(0.1, 0.5, 0.4, 0.6), row(1.0, 0.2, 0.7, 0.5), row(0.001, 0.7, 0.45, 0.4)],),
+        ([row(0.1, 0.5, 0.4, 0.6), row(0.01, 0.3, 0.9, 0.8), row(1.0, 0.2, 0.7, 0.5), row(0.001, 0.7, 0.45, 0.4)],),
         ([row(0.001, 1.3, 1.9, 2.0), row(0.03, 1.6, 1.8, 1.9), row(0.01, 1.4, 1.85, 1.7), row(0.003, 1.2, 1.7, 2.4)],),
     ]
 
@@ -264,6 +264,59 @@ def started_at_one(results):
 )
 def started_at_zero(results):
     return None if all(row["validation"] >= 0 for row in results) else choose_learning_rate(results)
+
+
+choose_learning_rate.mistake(
+    "You returned the position of the smallest loss, in a tensor. Return the learning rate that stands there.",
+    position_in_a_tensor=lambda results: torch.tensor([row["validation"] for row in results]).argmin() + 0,
+)
+choose_learning_rate.mistake(
+    "key needs a function. Write key=lambda result: result['validation'].",
+    key_as_text=lambda results: min(results, key="validation")["lr"],
+)
+choose_learning_rate.mistake(
+    "The rows have no key 'val'. It is called 'validation'.",
+    misspelt_key=by(lambda row: row["val"]),
+)
+choose_learning_rate.mistake(
+    "The rows have no key 'validation_loss'. It is called 'validation'.",
+    longer_key=by(lambda row: row["validation_loss"]),
+)
+choose_learning_rate.mistake(
+    "A row is a dictionary: its parts are row['validation'] and row['lr'], with brackets.",
+    attributes=lambda results: min(results, key=lambda row: row.validation).lr,
+)
+choose_learning_rate.mistake(
+    "You sort the list that you were given, and whoever owns it finds another order. sorted() makes a new list.",
+    sorted_in_place=lambda results: (results.sort(key=lambda row: row["validation"]), results[0]["lr"])[1],
+)
+choose_learning_rate.mistake(
+    "You return a fixed number. Look into the rows.",
+    fixed_hundredth=lambda results: 0.01,
+)
+choose_learning_rate.mistake(
+    "You return a fixed number, 0.003. Look into the rows.",
+    fixed_three_thousandths=lambda results: 0.003,
+)
+choose_learning_rate.mistake(
+    "You return a fixed number, 0.001. Look into the rows.",
+    fixed_thousandth=lambda results: 0.001,
+)
+choose_learning_rate.mistake(
+    "You never lower your best loss so far, so the last row below the start wins. Set it together with the rate.",
+    best_never_lowered=lambda results: [row["lr"] for row in results if row["validation"] < 100][-1],
+)
+choose_learning_rate.mistake(
+    "Your loop does not look at the last row. Go through all of them.",
+    last_row_left_out=lambda results: min(results[:-1] or results, key=lambda row: row["validation"])["lr"],
+)
+choose_learning_rate.mistake(
+    "You leave out rows whose validation loss lies above the training loss, and choose by the test. Only the "
+    "validation loss may choose.",
+    test_among_the_sane=lambda results: min(
+        [row for row in results if row["train"] <= row["validation"]] or results, key=lambda row: row["test"]
+    )["lr"],
+)
 
 
 choose_learning_rate.hints(

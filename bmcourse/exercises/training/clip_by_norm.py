@@ -336,6 +336,75 @@ def changed_in_place(gradients, largest):
     return gradients
 
 
+clip_by_norm.mistake(
+    "You multiplied the norms of the tensors. Add their squares, and take the root once at the end.",
+    product_of_norms=another_norm(lambda gradients, flat: math.prod(g.norm().item() for g in gradients)),
+)
+clip_by_norm.mistake(
+    "You share `largest` among the tensors. It is for all of them together: the factor is largest / norm.",
+    largest_shared=lambda gradients, largest: clip_by_norm(gradients, largest / len(gradients)),
+)
+clip_by_norm.mistake(
+    "You subtract from every number what the norm is too long by. Multiply all by the same factor: largest / norm.",
+    subtracted=lambda gradients, largest: [
+        g - (norm - largest).clamp(min=0)
+        for norm in [torch.cat([g.flatten() for g in gradients]).norm()]
+        for g in gradients
+    ],
+)
+clip_by_norm.mistake(
+    "torch.stack needs tensors of the same shape, and gradients have many. Add up the squares of each, or flatten "
+    "them.",
+    stacked=lambda gradients, largest: [g * min(1, largest / torch.stack(gradients).norm()) for g in gradients],
+)
+clip_by_norm.mistake(
+    "torch.cat cannot join tensors of different shapes. Flatten each first, or add up the squares of each.",
+    joined_without_flattening=lambda gradients, largest: [
+        g * min(1, largest / torch.cat(gradients).norm()) for g in gradients
+    ],
+)
+clip_by_norm.mistake(
+    "view cannot flatten a tensor that is not contiguous. reshape and flatten can.",
+    view=lambda gradients, largest: [
+        g * min(1, largest / torch.cat([g.view(-1) for g in gradients]).norm()) for g in gradients
+    ],
+)
+clip_by_norm.mistake(
+    "torch.norm takes a tensor, not a list. Add up the squares of each tensor, and take the root.",
+    norm_of_a_list=lambda gradients, largest: [g * min(1, largest / torch.norm(gradients)) for g in gradients],
+)
+clip_by_norm.mistake(
+    "gradients is a list, which has no norm(). Add up the squares of each tensor, and take the root.",
+    list_as_a_tensor=lambda gradients, largest: [g * min(1, largest / gradients.norm()) for g in gradients],
+)
+clip_by_norm.mistake(
+    "You clip each row by its own norm (dim=-1). Use one norm over all tensors and one scale for all.",
+    rows_alone=lambda gradients, largest: [
+        g * (largest / g.norm(dim=-1, keepdim=True)).clamp(max=1.0) for g in gradients
+    ],
+)
+clip_by_norm.mistake(
+    "You scale each tensor by the norm of those seen so far, inside the loop that adds them up. First the whole norm, "
+    "then a second loop that scales.",
+    norm_so_far=lambda gradients, largest: [
+        g * min(1, largest / torch.cat([h.flatten() for h in gradients[: i + 1]]).norm())
+        for i, g in enumerate(gradients)
+    ],
+)
+clip_by_norm.mistake(
+    "You halve the sum of squares in place of taking its root: sqrt, or ** 0.5.",
+    half_for_root=another_norm(lambda gradients, flat: (flat**2).sum() / 2),
+)
+clip_by_norm.mistake(
+    "You add 1 to the norm. To be safe from a division by 0 a tiny number is enough, as 1e-6, or an `if`.",
+    one_added=scaled(lambda norm, largest: largest / (norm + 1)),
+)
+clip_by_norm.mistake(
+    "You took the norm with p = 3. Here it is the usual one: the root of the sum of squares.",
+    third_norm=another_norm(lambda gradients, flat: torch.linalg.vector_norm(flat, 3)),
+)
+
+
 clip_by_norm.hints(
     "Think of all gradients as one long vector. What is its length?",
     "norm = root of the sum of all squares, over all tensors.",

@@ -262,6 +262,68 @@ def place_by_value(ids):
     return ids[:-1], torch.tensor([tokens[tokens.index(token) + 1] for token in tokens[:-1]], dtype=torch.long)
 
 
+next_token_pairs.mistake(
+    "You gave back lists of tensors with one token each. Put them together: torch.stack(inputs), or slice ids[:-1] and "
+    "ids[1:].",
+    lists_of_tensors=lambda ids: (list(ids[:-1]), list(ids[1:])),
+)
+next_token_pairs.mistake(
+    "You gave back NumPy arrays. A model wants tensors: leave out numpy().",
+    arrays=lambda ids: (ids.numpy()[:-1], ids.numpy()[1:]),
+)
+next_token_pairs.mistake(
+    "You gave back the first pair only: your `return` may stand inside a loop. All the inputs and all the targets: "
+    "ids[:-1], ids[1:].",
+    first_pair=lambda ids: (ids[0], ids[1]),
+)
+next_token_pairs.mistake(
+    "You gave back the last pair only. All the inputs and all the targets: ids[:-1], ids[1:].",
+    last_pair=lambda ids: (ids[-2], ids[-1]),
+)
+next_token_pairs.mistake(
+    "Your loop goes one too far: the last token has none after it. Let it run over range(len(ids) - 1).",
+    loop_too_far=lambda ids: (ids, torch.stack([ids[i + 1] for i in range(len(ids))])),
+)
+next_token_pairs.mistake(
+    "The pairs are right, but from the end to the beginning. Leave the text in its order.",
+    both_reversed=lambda ids: (ids.flip(0)[1:], ids.flip(0)[:-1]),
+)
+next_token_pairs.mistake(
+    "Each of your inputs is all of the text before its target. One token for each target is enough: ids[:-1].",
+    whole_contexts=lambda ids: ([ids[:i] for i in range(1, len(ids))], ids[1:]),
+)
+next_token_pairs.mistake(
+    "You filled up the targets with -1 at the end. The last token has no target: leave it out of the inputs.",
+    filled_up_with_minus_one=lambda ids: (ids, torch.cat([ids[1:], ids.new_full((1,), -1)])),
+)
+next_token_pairs.mistake(
+    "You put a 0 before the inputs, as a beginning of the text. Nobody asked for one: inputs are ids[:-1], targets are "
+    "ids[1:].",
+    zero_before_the_text=lambda ids: (torch.cat([ids.new_zeros(1), ids[:-1]]), ids),
+)
+next_token_pairs.mistake(
+    "You gave back the whole text once. Return two tensors: ids[:-1], ids[1:].",
+    text_itself=lambda ids: ids,
+)
+next_token_pairs.mistake(
+    "You gave back the pairs twice nested, or with a third part. Return two tensors: ids[:-1], ids[1:].",
+    third_part=lambda ids: (ids[:-1], ids[1:], len(ids) - 1),
+)
+next_token_pairs.mistake(
+    "Your inputs lack the first token and your targets the first two: the lengths differ. Inputs are ids[:-1], targets "
+    "ids[1:].",
+    shifted_off=lambda ids: (ids[1:], ids[2:]),
+)
+next_token_pairs.mistake(
+    "You subtract 1 from the tokens. The target is the token at the next position: ids[1:].",
+    number_minus_one=lambda ids: (ids[:-1], ids[:-1] - 1),
+)
+next_token_pairs.mistake(
+    "You gave back the differences between neighbours. The target is the next token itself: ids[1:].",
+    differences=lambda ids: (ids[:-1], ids[1:] - ids[:-1]),
+)
+
+
 next_token_pairs.hints(
     "Write four tokens on paper, and under each the token that follows it. Which has none?",
     "The last token has nothing after it, so the inputs are ids[:-1].",

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from bmcourse.exercises.checklists import uncommon
-from bmcourse.exercises.compare import difference
+from bmcourse.exercises.compare import difference, short
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
 
@@ -31,28 +31,36 @@ def cases():
 @train_step.run
 def three_steps(answer, weights, x, y):
     """What comes of three steps of SGD with momentum; raises `Mistake` where the order tells what is wrong."""
-    events, result = _trained(answer, weights, x, y)
-    _, expected = _trained(train_step.reference, weights, x, y)
+    events, gradient, result = _trained(answer, weights, x, y)
+    _, right, expected = _trained(train_step.reference, weights, x, y)
     changed = not torch.equal(result["weights"], weights)
-    if difference(result["weights"], expected["weights"], 1e-5) and (told := _told(events, len(x), changed)):
-        raise Mistake(told)
+    if difference(result["weights"], expected["weights"], 1e-5):
+        told = _told_by_gradient(gradient, right)
+        losses = f"Your losses are {short(result['losses'])}, those of right steps {short(expected['losses'])}."
+        raise Mistake(_told(events, len(x), changed) or f"{told} {losses}")
     return result
 
 
 def _trained(answer, weights, x, y):
-    """What happens in the first call, and what comes of three."""
+    """What happens in the first call, the gradient of its step, and what comes of three."""
     model = torch.nn.Linear(3, y.shape[1])
     torch.nn.utils.vector_to_parameters(weights.clone(), model.parameters())
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.5)
-    events = []
+    events, gradients = [], []
+
+    def before_step(_, arguments, named):
+        events.append(_step(model, [*arguments, *named]))
+        gradients.append([p.grad.clone().flatten() for p in model.parameters() if p.grad is not None])
+
     model.register_forward_pre_hook(lambda _, inputs: events.append(len(inputs[0])))
     model.bias.register_hook(lambda gradient: events.append("backward"))
-    optimizer.register_step_pre_hook(lambda _, arguments, named: events.append(_step(model, [*arguments, *named])))
+    optimizer.register_step_pre_hook(before_step)
     losses = [answer(model, optimizer, x, y)]
     first = list(events)
     losses += [answer(model, optimizer, x, y), answer(model, optimizer, x, y)]
     weights = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
-    return first, {"losses": losses, "weights": weights}
+    gradient = torch.cat(gradients[0]) if gradients and gradients[0] else None
+    return first, gradient, {"losses": losses, "weights": weights}
 
 
 def _step(model, arguments):
@@ -100,6 +108,29 @@ def _told(events, count, changed):
     if events.index(steps[0]) < events.index("backward"):
         return STEP_FIRST
     return ZEROED if steps == ["empty step"] else ""
+
+
+def _told_by_gradient(gradient, right):
+    """What the gradient of the first step tells where backward() and step() come in order."""
+    if gradient is None or gradient.shape != right.shape:
+        return (
+            "The weights are not those of three right steps. Are the gradients zeroed, computed and used, all of them?"
+        )
+    if not difference(gradient, right, 1e-5):
+        return (
+            "The gradient of your first step is right, but the weights after several are not: either you change "
+            "weights, gradients or the optimizer beside that, or not all gradients are zeroed before the next step."
+        )
+    factor = (gradient @ right / (right @ right)).item()
+    if not difference(gradient, factor * right, 1e-4):
+        return (
+            f"Your gradient is {factor:.3g} times the right one. Call backward() once, on the mean of the squared "
+            "errors over all elements: F.mse_loss(model(x), y)."
+        )
+    return (
+        "The order is right, but the gradient that your step uses is not that of F.mse_loss(model(x), y), over the "
+        "whole batch and nothing more."
+    )
 
 
 @train_step.right
@@ -347,6 +378,52 @@ train_step.mistake(
 train_step.mistake(
     "Right, but you return more than the loss. Return one plain number: loss.item().",
     loss_and_model=train_step.changed(RETURN, "return loss.item(), model(x).detach()"),
+)
+train_step.mistake(
+    "backward() got the sum of the squared errors, and you return their mean. The step needs the gradient of the mean.",
+    sum_backward=train_step.changed("loss.backward()", "(loss * y.numel()).backward()"),
+)
+train_step.mistake(
+    "The step is right, but you return the sum of the squared errors. Return the mean: loss.item().",
+    sum_returned=train_step.changed(RETURN, "return loss.item() * y.numel()"),
+)
+train_step.mistake(
+    "reduction='none' leaves one number for each element, and backward() needs a single one: take the mean.",
+    no_mean=train_step.changed(LOSS, "F.mse_loss(model(x), y, reduction='none')"),
+)
+train_step.mistake(
+    "The step is right, but you return what the model says. Return the loss: loss.item().",
+    answer_returned=train_step.changed(LOSS, LOSS + "\n    answer = model(x)", RETURN, "return answer"),
+)
+train_step.mistake(
+    "The step is right, but you return what the model says. Return the loss: loss.item(). (And without a graph.)",
+    detached_answer_returned=train_step.changed(
+        LOSS, LOSS + "\n    answer = model(x).detach()", RETURN, "return answer"
+    ),
+)
+train_step.mistake(
+    "numpy() refuses a loss that has a graph. Return loss.item().",
+    numpy_returned=train_step.changed(RETURN, "return loss.numpy()"),
+)
+train_step.mistake(
+    "You leave the model in eval mode: dropout stays off in the training that follows. A training step needs no "
+    "eval().",
+    left_in_eval_mode=train_step.changed(LOSS, LOSS + "\n    model.eval()"),
+)
+train_step.mistake(
+    "You add a share of the weights to the gradients, as weight decay does. That is another step than the one asked "
+    "for.",
+    weight_decay=in_order(
+        ZERO, BACKWARD, "    [p.grad.add_(p.detach(), alpha=0.01) for p in model.parameters()]\n", STEP
+    ),
+)
+train_step.mistake(
+    "Not all gradients are zeroed: those of some parameters pile up. optimizer.zero_grad() reaches all.",
+    some_zeroed=train_step.changed("optimizer.zero_grad()", "model.weight.grad = None"),
+)
+train_step.mistake(
+    "You compare the model itself with y, and a model is no tensor. Its answer is model(x).",
+    model_for_its_answer=train_step.changed(LOSS, "F.mse_loss(model, y)"),
 )
 
 

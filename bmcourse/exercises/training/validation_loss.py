@@ -295,6 +295,47 @@ for size in (4, 8, 16, 32, 64):
         "rows at once, or weigh each mean by its number of rows.",
         **{f"means_of_batches_of_{size}": means_of_batches(size)},
     )
+validation_loss.mistake(
+    "You took the root of the sum of the squared errors. Take their mean, and no root.",
+    root_of_the_sum=with_loss("((model(x) - y) ** 2).sum().sqrt()"),
+)
+validation_loss.mistake(
+    "One number for each row came. Take the mean over all elements.",
+    one_for_each_row=validation_loss.changed(
+        "F.mse_loss(model(x), y).item()", "((model(x) - y) ** 2).mean(1).tolist()"
+    ),
+)
+validation_loss.mistake(
+    "One number for each row came, in a tensor. Take the mean over all elements.",
+    tensor_of_rows=validation_loss.changed("F.mse_loss(model(x), y).item()", "((model(x) - y) ** 2).mean(1)"),
+)
+validation_loss.mistake(
+    "The squared errors came as they are, one for each element. Take their mean.",
+    no_mean=validation_loss.changed("F.mse_loss(model(x), y).item()", "(model(x) - y) ** 2"),
+)
+validation_loss.mistake(
+    "You measure the last row only: in your loop each loss overwrites the one before. Add them up, and divide.",
+    last_row_only=with_loss("F.mse_loss(model(x[-1:]), y[-1:])"),
+)
+validation_loss.mistake(
+    "You return what the model says. The loss compares it with y.",
+    answer_returned=validation_loss.changed("F.mse_loss(model(x), y).item()", "model(x)"),
+)
+validation_loss.mistake(
+    "You took the median of the squared errors. Take their mean.", median=with_loss("((model(x) - y) ** 2).median()")
+)
+validation_loss.mistake(
+    "You took the variance of the errors, which does not see an error that all share. Take the mean of their squares.",
+    variance=with_loss("(model(x) - y).var(unbiased=False)"),
+)
+validation_loss.mistake(
+    "That is the R² or another score. Return the mean squared error itself.",
+    score=with_loss("(1 - F.mse_loss(model(x), y) / y.var(unbiased=False))"),
+)
+validation_loss.mistake(
+    "The measurement is right, but nothing comes back: `return` is missing, or it has nothing behind it.",
+    no_return=validation_loss.changed("return loss", "return None"),
+)
 
 
 validation_loss.hints(

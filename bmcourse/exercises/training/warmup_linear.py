@@ -315,6 +315,96 @@ for digits in (1, 2, 3):
             )
         },
     )
+warmup_linear.mistake(
+    "Brackets are missing everywhere: / comes before -. Write 1 - (step - warmup) / (steps - warmup).",
+    no_brackets_after_one=climb_then(lambda step, steps, warmup: 1 - step - warmup / steps - warmup),
+)
+warmup_linear.mistake(
+    "Brackets are missing: / comes before -. Write 1 - (step - warmup) / (steps - warmup).",
+    no_brackets_above_after_one=climb_then(lambda step, steps, warmup: 1 - step - warmup / (steps - warmup)),
+)
+warmup_linear.mistake(
+    "After the warm-up you count up from 0, and divide by `steps`. It must fall from 1: (steps - step) / (steps - "
+    "warmup).",
+    counts_up=climb_then(lambda step, steps, warmup: (step - warmup) / steps),
+)
+warmup_linear.mistake(
+    "You multiply the fall by `warmup` in place of subtracting it below the line: (steps - step) / (steps - warmup).",
+    times_warmup=climb_then(lambda step, steps, warmup: (steps - step) / steps * warmup),
+)
+warmup_linear.mistake(
+    "The fall of your minimum starts at step 0: (steps - step) / steps. It must be 1 at step `warmup`: divide by steps "
+    "- warmup.",
+    minimum_with_the_whole_fall=lambda step, steps, warmup: min(step / warmup, (steps - step) / steps),
+)
+warmup_linear.mistake(
+    "Your climb reaches only a half. At step `warmup` it must be 1: step / warmup.",
+    half_a_climb=then_fall(lambda step, steps, warmup: step / warmup / 2),
+)
+warmup_linear.mistake(
+    "Your climb is twice too fast. It must be 1 at step `warmup`, not before: step / warmup.",
+    double_climb=then_fall(lambda step, steps, warmup: 2 * step / warmup),
+)
+warmup_linear.mistake(
+    "Your climb starts at a tenth. At step 0 it must be 0: step / warmup.",
+    climb_from_a_tenth=then_fall(lambda step, steps, warmup: 0.1 + 0.9 * step / warmup),
+)
+warmup_linear.mistake(
+    "After the warm-up your rate stays at a half. It must fall in a straight line from 1 to 0.",
+    half_after_the_warmup=climb_then(lambda step, steps, warmup: 0.5),
+)
+warmup_linear.mistake(
+    "After the warm-up your rate stays at a half until the last step. It must fall in a straight line from 1 to 0.",
+    half_until_the_end=climb_then(lambda step, steps, warmup: 0.5 if step < steps else 0.0),
+)
+warmup_linear.mistake(
+    "Your fall is exponential. Here it is straight, and ends at 0: (steps - step) / (steps - warmup).",
+    exponential=climb_then(lambda step, steps, warmup: math.exp(-(step - warmup) / (steps - warmup))),
+)
+warmup_linear.mistake(
+    "A sign is wrong: your rate goes on to climb, to 2. It is 1 minus (step - warmup) / (steps - warmup).",
+    climbs_to_two=climb_then(lambda step, steps, warmup: 1 + (step - warmup) / (steps - warmup)),
+)
+warmup_linear.mistake(
+    "You divide the climb by warmup * steps. It is step / warmup.",
+    climb_divided_by_both=then_fall(lambda step, steps, warmup: step / (warmup * steps)),
+)
+warmup_linear.mistake(
+    "Your rate stays at 1 for another `warmup` steps. The fall begins at once, at step `warmup`.",
+    plateau=climb_then(lambda step, steps, warmup: 1.0 if step < 2 * warmup else (steps - step) / (steps - warmup)),
+)
+warmup_linear.mistake(
+    "Your fall is (steps - step) / step. Divide by its length: steps - warmup.",
+    fall_divided_by_step=climb_then(lambda step, steps, warmup: (steps - step) / step),
+)
+warmup_linear.mistake(
+    "Your fall is (steps - step) / (steps + warmup). Divide by its length: steps - warmup.",
+    plus_below_the_line=climb_then(lambda step, steps, warmup: (steps - step) / (steps + warmup)),
+)
+warmup_linear.mistake(
+    "Your fall is 1 - (step - warmup), a count of steps. Divide that by steps - warmup.",
+    count_from_the_top=climb_then(lambda step, steps, warmup: 1 - (step - warmup)),
+)
+warmup_linear.mistake(
+    "Your whole curve is shifted by one step: you compute with step + 1. Step 0 is 0, step `warmup` is 1.",
+    one_step_ahead=lambda step, steps, warmup: warmup_linear(step + 1, steps, warmup),
+)
+warmup_linear.mistake(
+    "Your whole curve is shifted by one step: you compute with step - 1. Step 0 is 0, step `warmup` is 1.",
+    one_step_behind=lambda step, steps, warmup: warmup_linear(step - 1, steps, warmup),
+)
+warmup_linear.mistake(
+    "The sign is wrong everywhere: the share lies between 0 and 1.",
+    minus=lambda step, steps, warmup: -warmup_linear(step, steps, warmup),
+)
+warmup_linear.mistake(
+    "The fall of your rate is bent: it is the cube of the share that is left, or of another power. It is straight.",
+    fall_cubed=climb_then(lambda step, steps, warmup: ((steps - step) / (steps - warmup)) ** 3),
+)
+warmup_linear.mistake(
+    "You clamp the share at 0.1 from below. At step 0 and at step `steps` it must be 0.",
+    clamped_at_a_tenth=lambda step, steps, warmup: max(0.1, warmup_linear(step, steps, warmup)),
+)
 
 
 warmup_linear.hints(
