@@ -46,8 +46,8 @@ def a_list_of_its_own(answer, ids, pair, new):
     merged = answer(ids, pair, new)
     if merged is ids and ids == before:
         raise Mistake(
-            "Where there is nothing to merge you return `ids` itself, and who changes one then changes the other. Build "
-            "a new list, or return list(ids)."
+            "Where there is nothing to merge you return `ids` itself, and who changes one then changes the other. "
+            "Build a new list, or return list(ids)."
         )
     return merged
 

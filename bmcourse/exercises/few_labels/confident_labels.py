@@ -187,8 +187,8 @@ confident_labels.mistake(
     lead=confident(lambda logits: probabilities(logits).topk(2, dim=1).values.diff(dim=1).neg()),
 )
 confident_labels.mistake(
-    "Hardly any input is sure in your answer: you compare the smallest probability, or their mean. The largest says how "
-    "sure the model is.",
+    "Hardly any input is sure in your answer: you compare the smallest probability, or their mean. The largest says "
+    "how sure the model is.",
     smallest=confident(lambda logits: probabilities(logits).amin(dim=1, keepdim=True)),
 )
 confident_labels.mistake(

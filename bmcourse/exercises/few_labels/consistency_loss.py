@@ -161,8 +161,8 @@ consistency_loss.mistake(
     mean_taken_first=total(lambda losses, sure: losses.mean() * sure.float().mean()),
 )
 consistency_loss.mistake(
-    "The sign is turned round: training would make the loss smaller and smaller, and the model worse. The cross-entropy "
-    "is *minus* the log-probability of the label.",
+    "The sign is turned round: training would make the loss smaller and smaller, and the model worse. The "
+    "cross-entropy is *minus* the log-probability of the label.",
     wrong_sign=total(lambda losses, sure: -(losses * sure).mean()),
 )
 consistency_loss.mistake(
@@ -351,8 +351,8 @@ consistency_loss.mistake(
     ),
 )
 consistency_loss.mistake(
-    "You measure how far the two probabilities are apart, with KL divergence. FixMatch: the cross-entropy of the strong "
-    "logits with the weak ones' likeliest class.",
+    "You measure how far the two probabilities are apart, with KL divergence. FixMatch: the cross-entropy of the "
+    "strong logits with the weak ones' likeliest class.",
     kl_divergence=pays(
         lambda weak, strong: F.kl_div(
             strong.log_softmax(1), weak.detach().log_softmax(1), reduction="none", log_target=True
@@ -394,8 +394,8 @@ consistency_loss.mistake(
     ),
 )
 consistency_loss.mistake(
-    "With a small number added before the logarithm a loss can never be larger than about 20, and its gradient is lost. "
-    "log_softmax and cross_entropy work from the logits.",
+    "With a small number added before the logarithm a loss can never be larger than about 20, and its gradient is "
+    "lost. log_softmax and cross_entropy work from the logits.",
     epsilon_in_the_logarithm=pays(
         lambda weak, strong: F.nll_loss((strong.softmax(dim=1) + 1e-9).log(), weak.argmax(dim=1), reduction="none")
     ),
@@ -411,8 +411,8 @@ consistency_loss.mistake(
     disagreement=pays(lambda weak, strong: (weak.argmax(dim=1) != strong.argmax(dim=1)).float()),
 )
 consistency_loss.mistake(
-    "You take the entropy of the strong probabilities: that makes the model sure of anything. It pays its cross-entropy "
-    "with the weak ones' likeliest class.",
+    "You take the entropy of the strong probabilities: that makes the model sure of anything. It pays its "
+    "cross-entropy with the weak ones' likeliest class.",
     entropy=pays(lambda weak, strong: -(strong.softmax(1) * strong.log_softmax(1)).sum(1)),
 )
 consistency_loss.mistake(

@@ -164,8 +164,8 @@ delete_words.mistake(
     ),
 )
 delete_words.mistake(
-    "You keep the negations and nothing else where `and` stands for `or`: a word stays where its number is at least the "
-    "rate *or* where it is a negation.",
+    "You keep the negations and nothing else where `and` stands for `or`: a word stays where its number is at least "
+    "the rate *or* where it is a negation.",
     and_for_or=deleting(lambda word, draw, rate, negations: draw >= rate and word.lower() in negations),
 )
 delete_words.mistake(
@@ -207,8 +207,8 @@ delete_words.mistake(
     the_last=deleting(rightly, lambda words, draws: [words[-1]]),
 )
 delete_words.mistake(
-    "Where all words go, you keep the one with the smallest number. Keep the one with the largest: it was the nearest to "
-    "staying.",
+    "Where all words go, you keep the one with the smallest number. Keep the one with the largest: it was the nearest "
+    "to staying.",
     smallest_number=deleting(rightly, lambda words, draws: [words[draws.index(min(draws))]]),
 )
 delete_words.mistake(
@@ -236,8 +236,8 @@ delete_words.mistake(
     letters=deleting(rightly, lambda words, draws: list(words[draws.index(max(draws))])),
 )
 delete_words.mistake(
-    "The word with the largest number always stays in your answer, also beside others. It stays only where no other word "
-    "is left.",
+    "The word with the largest number always stays in your answer, also beside others. It stays only where no other "
+    "word is left.",
     largest_always=lambda words, draws, rate, negations: [
         word for i, word in enumerate(words) if rightly(word, draws[i], rate, negations) or i == draws.index(max(draws))
     ],
@@ -292,7 +292,8 @@ delete_words.mistake(
 )
 delete_words.mistake("Your words are sorted. Leave them in the order of the sentence.", sorted_words=then(sorted))
 delete_words.mistake(
-    "A word that stands twice is kept only once. Keep every one that stays: a set or a dict is not the place for words.",
+    "A word that stands twice is kept only once. Keep every one that stays: a set or a dict is not the place for "
+    "words.",
     each_word_once=then(lambda kept: list(dict.fromkeys(kept))),
 )
 delete_words.mistake(
@@ -302,8 +303,8 @@ delete_words.mistake(
 
 
 @delete_words.mistake(
-    "You delete by the word, so others that are written the same go with it. Each word has its own number: delete by its "
-    "place."
+    "You delete by the word, so others that are written the same go with it. Each word has its own number: delete by "
+    "its place."
 )
 def by_the_word(words, draws, rate, negations):
     gone = {word for word, draw in zip(words, draws, strict=True) if not rightly(word, draw, rate, negations)}
@@ -311,8 +312,8 @@ def by_the_word(words, draws, rate, negations):
 
 
 @delete_words.mistake(
-    "list.remove(word) removes the first of two equal words, which may not be the one that goes. Build a new list of the "
-    "words that stay."
+    "list.remove(word) removes the first of two equal words, which may not be the one that goes. Build a new list of "
+    "the words that stay."
 )
 def first_equal_removed(words, draws, rate, negations):
     kept = list(words)

@@ -150,6 +150,10 @@ mask_words.mistake(
     one_is_enough=hidden_where(lambda tokens, draws, rate, padding: (draws < rate) | (tokens != padding)),
 )
 mask_words.mistake(
+    "You hide every word, whatever its draw. Only those whose draw is below the rate: (draws < rate).",
+    all_hidden=hidden_where(lambda tokens, draws, rate, padding: tokens != padding),
+)
+mask_words.mistake(
     "You take 0 for the padding. Here it is `padding`, which may be another number, and 0 a word.",
     padding_is_0=hidden_where(lambda tokens, draws, rate, padding: (draws < rate) & (tokens != 0)),
 )
@@ -341,8 +345,8 @@ def in_place_and_too_late(tokens, draws, rate, mask, padding):
 
 
 @mask_words.mistake(
-    "`inputs = tokens` is a second name for the same tensor, so that you write -100 where you have just written `mask`. "
-    "Work on copies: tokens.clone()."
+    "`inputs = tokens` is a second name for the same tensor, so that you write -100 where you have just written "
+    "`mask`. Work on copies: tokens.clone()."
 )
 def all_in_one(tokens, draws, rate, mask, padding):
     hidden = (draws < rate) & (tokens != padding)

@@ -224,8 +224,8 @@ spread_step.mistake(
     epsilon_to_the_root=through(lambda w: w / ((d_of(w)[:, None] * d_of(w)).sqrt() + 1e-8)),
 )
 spread_step.mistake(
-    "Where an input has no neighbours its d is 0, and 0/0 (or 0 times infinity) is NaN (not a number), which spreads to "
-    "all. Set S to 0 there: divide by 1 where d is 0.",
+    "Where an input has no neighbours its d is 0, and 0/0 (or 0 times infinity) is NaN (not a number), which spreads "
+    "to all. Set S to 0 there: divide by 1 where d is 0.",
     nan_without_neighbours=through(lambda w: w / (d_of(w)[:, None] * d_of(w)).sqrt(), mend=False),
 )
 spread_step.mistake(
@@ -383,8 +383,8 @@ spread_step.mistake(
     ),
 )
 spread_step.mistake(
-    "You mix only the rows of labelled inputs; the others hear their neighbours whole. Every row is alpha * S @ scores + "
-    "(1 - alpha) * known.",
+    "You mix only the rows of labelled inputs; the others hear their neighbours whole. Every row is alpha * S @ scores "
+    "+ (1 - alpha) * known.",
     mixed_where_labelled=mixed(
         lambda S, scores, known, alpha: torch.where(
             known.sum(dim=1, keepdim=True) > 0, alpha * S @ scores + (1 - alpha) * known, S @ scores
@@ -404,7 +404,8 @@ def lonely(make):
 
 
 spread_step.mistake(
-    "An input without neighbours loses its known label in your answer. It hears nothing, but (1 - alpha) * known stays.",
+    "An input without neighbours loses its known label in your answer. It hears nothing, but (1 - alpha) * known "
+    "stays.",
     lonely_silent=lonely(lambda scores, known, alpha: torch.zeros_like(known)),
 )
 spread_step.mistake(

@@ -254,7 +254,8 @@ def under_another_name(words, swaps):
 
 
 @swap_words.mistake(
-    "You swap in the list that came in, and return a copy of it. First copy, then swap in the copy: swapped = list(words)."
+    "You swap in the list that came in, and return a copy of it. First copy, then swap in the copy: swapped = "
+    "list(words)."
 )
 def copied_too_late(words, swaps):
     for i, j in swaps:
