@@ -317,6 +317,15 @@ def first_row_zero(gradient, start, lr, steps):
     return path
 
 
+@descend.mistake(
+    "The start is missing, and your last row is still 0: the point after step i belongs into row i + 1, and the start "
+    "into row 0."
+)
+def one_row_up(gradient, start, lr, steps):
+    path = descend(gradient, start, lr, steps)
+    return torch.cat([path[1:], torch.zeros_like(path[:1])])
+
+
 @descend.mistake("Your last row is still 0: the point after the last step belongs there.")
 def last_row_zero(gradient, start, lr, steps):
     path = descend(gradient, start, lr, steps).clone()

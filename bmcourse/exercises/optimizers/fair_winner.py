@@ -342,7 +342,8 @@ def until_the_first_nan(results):
             if finite(losses) != losses:
                 break
             means[name].append(_mean(losses))
-    return min(results, key=lambda name: min(means[name]))
+    best = min(results, key=lambda name: min(means[name]))
+    return best if min(means[best]) < math.inf else None
 
 
 # What is returned.
