@@ -27,7 +27,11 @@ def cases():
         tuple(torch.randn(3, 4, 4) for _ in range(3)),
         tuple(torch.randn(1, 1, 6) for _ in range(3)),
         uncommon(*(torch.randn(2, 3, 5) for _ in range(3))),
-        (100 * torch.randn(1, 4, 2), torch.randn(1, 4, 2), torch.randn(1, 4, 2)),
+        (
+            torch.tensor([[[30.0, 20.0], [20.0, 30.0]]]),
+            torch.tensor([[[30.0, 20.0], [20.0, 31.0]]]),
+            torch.randn(1, 2, 2),
+        ),
     ]
 
 
@@ -285,6 +289,46 @@ attention.mistake(
 def query_scaled_in_place(query, key, value):
     query /= math.sqrt(query.shape[-1])
     return (query @ key.mT).softmax(dim=-1) @ value
+
+
+attention.mistake(
+    "sum(dim=-1) without keepdim=True: the sums of the rows then divide the columns. Keep the dimension.",
+    sum_without_keepdim=changed(lambda s: s.exp() / s.exp().sum(dim=-1)),
+)
+attention.mistake(
+    "Only the first example of the batch comes back, with no dimension for the batch. Transpose the last "
+    "two dimensions "
+    "of key, and @ does the whole batch.",
+    first_example_only=mixed(lambda w, q, k, v: (w @ v)[0]),
+)
+attention.mistake(
+    "You multiply by D. Divide by its root: math.sqrt(D).",
+    multiplied_by_d=softmaxed(lambda q, k: q @ k.mT * q.shape[-1]),
+)
+attention.mistake(
+    "You divide by T. A score is a sum of D products: divide by the root of D.",
+    divided_by_t=softmaxed(lambda q, k: q @ k.mT / q.shape[1]),
+)
+attention.mistake(
+    "You divide by the root of the number of elements. A score is a sum of D products: divide by the root of D.",
+    root_of_elements=softmaxed(lambda q, k: q @ k.mT / math.sqrt(q.numel())),
+)
+attention.mistake(
+    "You divide by the root of 2 D. It is the root of D.",
+    root_of_2d=softmaxed(lambda q, k: q @ k.mT / math.sqrt(2 * q.shape[-1])),
+)
+attention.mistake(
+    "The softmax runs over the queries, and the scores are not scaled. dim=-1, and divide by the root of D.",
+    softmax_over_queries_not_scaled=lambda query, key, value: (query @ key.mT).softmax(dim=1) @ value,
+)
+attention.mistake(
+    "You add a dimension. The result is (B, T, D), like the query.",
+    dimension_added=mixed(lambda w, q, k, v: (w @ v)[:, None]),
+)
+attention.mistake(
+    "You divide by sums over the batch. The weights of a query add up to 1 over the keys: sum(dim=-1, keepdim=True).",
+    sums_over_batch=changed(lambda s: s.exp() / s.exp().sum(dim=0)),
+)
 
 
 attention.hints(

@@ -212,6 +212,35 @@ causal_mask.mistake(
     "You return the pairs (t, s) where position t may look. Return the table: True at these places.",
     pairs=after(lambda mask: mask.nonzero()),
 )
+causal_mask.mistake(
+    "Position t sees the future, itself and the one before it: triu keeps what is behind. tril keeps what is before.",
+    future_and_one_before=lambda T: torch.ones(T, T).triu(-1).bool(),
+)
+causal_mask.mistake(
+    "That is an additive mask, and its diagonal is -inf too. Here the mask is True and False, and a "
+    "position sees itself.",
+    additive_with_diagonal=lambda T: torch.full((T, T), -math.inf).triu(),
+)
+causal_mask.mistake(
+    "Your mask holds floats, and position t does not see itself. Make it True and False, the diagonal True.",
+    floats_without_diagonal=lambda T: torch.ones(T, T).tril(-1),
+)
+causal_mask.mistake(
+    "Only position 0 may be seen. Position t sees all places from 0 to t.",
+    only_the_first_seen=lambda T: torch.arange(T).expand(T, T) == 0,
+)
+causal_mask.mistake(
+    "Only the last position sees all; the rest sees nothing. Each position t sees the places 0 to t.",
+    only_the_last_sees=lambda T: (torch.arange(T) == T - 1)[:, None].expand(T, T),
+)
+causal_mask.mistake(
+    "Each position sees only every second place before it. It sees all of them.",
+    every_second=lambda T: causal_mask(T) & ((torch.arange(T)[:, None] - torch.arange(T)) % 2 == 0),
+)
+causal_mask.mistake(
+    "Your mask holds floats, and every position sees one of the future. Make it True and False: tril(), diagonal 0.",
+    floats_with_one_of_the_future=lambda T: torch.ones(T, T).tril(1),
+)
 
 
 causal_mask.hints(

@@ -317,6 +317,94 @@ convolve.mistake(
         "window = image[i : i + h, j : j + w]; window *= kernel; result[i, j] = window.sum()",
     ),
 )
+convolve.mistake(
+    "You add up one dimension only, so a whole row is left. Add up all products of a window: .sum().",
+    sum_of_columns=convolve.changed(".sum()", ".sum(dim=0)"),
+)
+convolve.mistake(
+    "You add up the last dimension only, so a whole column is left. Add up all products of a window: .sum().",
+    sum_of_rows=convolve.changed(".sum()", ".sum(dim=-1)"),
+)
+convolve.mistake(
+    "The sum is missing: number times number gives a table as large as the kernel. Write (window * kernel).sum().",
+    no_sum=convolve.changed(".sum()", ""),
+)
+convolve.mistake(
+    "Your loops run over every place of the image. They end where the kernel still fits: H - h + 1 and W "
+    "- w + 1 places.",
+    every_place_of_the_image=convolve.changed("[0] - h + 1", "[0]", "[1] - w + 1", "[1]"),
+)
+convolve.mistake(
+    "Your loops end one place early, and the last row and column stay 0. range(n) ends with n - 1 already.",
+    last_places_empty=convolve.changed(
+        "in range(rows)", "in range(rows - 1)", "in range(columns)", "in range(columns - 1)"
+    ),
+)
+convolve.mistake(
+    "Your loops begin with 1, and the first row and column stay 0. Begin with 0.",
+    first_places_empty=convolve.changed(
+        "in range(rows)", "in range(1, rows)", "in range(columns)", "in range(1, columns)"
+    ),
+)
+convolve.mistake(
+    "Your window is one larger than the kernel. A slice leaves out its end: image[i : i + h] has h rows.",
+    window_one_too_large=convolve.changed("i + h, j : j + w", "i + h + 1, j : j + w + 1"),
+)
+convolve.mistake(
+    "Your window is one smaller than the kernel. A slice leaves out its end: image[i : i + h] has h rows.",
+    window_one_too_small=convolve.changed("i + h, j : j + w", "i + h - 1, j : j + w - 1"),
+)
+convolve.mistake(
+    "Your windows begin one row and one column late. The first is image[0 : h, 0 : w].",
+    window_one_late=convolve.changed("i : i + h, j : j + w", "i + 1 : i + h + 1, j + 1 : j + w + 1"),
+)
+convolve.mistake(
+    "Your sum goes on from one place to the next. Set it to 0 at each place.",
+    sum_not_begun_anew=after(lambda result, kernel: result.flatten().cumsum(0).view_as(result)),
+)
+convolve.mistake(
+    "Your sum goes on along each row. Set it to 0 at each place.",
+    sum_not_begun_anew_in_a_row=after(lambda result, kernel: result.cumsum(1)),
+)
+convolve.mistake(
+    "The whole image is multiplied by the kernel at once. The kernel goes over it: a window at each place.",
+    whole_image_times_kernel=lambda image, kernel: (image * kernel).sum(),
+)
+convolve.mistake(
+    "You give back the first column only. There are (H - h + 1) times (W - w + 1) places.",
+    first_column_only=after(lambda result, kernel: result[:, 0]),
+)
+convolve.mistake(
+    "You give back one number, the sum of all places. Keep them apart, in a table.",
+    all_places_added=after(lambda result, kernel: result.sum()),
+)
+
+
+@convolve.mistake("i - a goes backwards: that flips the kernel, and runs out of the image. Write image[i + a, j + b].")
+def backwards_in_the_image(image, kernel):
+    h, w = kernel.shape
+    rows, columns = image.shape[0] - h + 1, image.shape[1] - w + 1
+    result = image.new_zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            for a in range(h):
+                for b in range(w):
+                    result[i, j] += image[i - a, j - b] * kernel[a, b]
+    return result
+
+
+@convolve.mistake(
+    "You multiply one number of the image by the whole kernel. Each number of the kernel meets its own: "
+    "image[i + a, j + b]."
+)
+def one_number_times_the_kernel(image, kernel):
+    h, w = kernel.shape
+    rows, columns = image.shape[0] - h + 1, image.shape[1] - w + 1
+    result = image.new_zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            result[i, j] = image[i, j] * kernel.sum()
+    return result
 
 
 convolve.hints(

@@ -255,6 +255,32 @@ count_parameters.mistake(
     "You return the parts. Add them up: one number.",
     parts=lambda C, F, nhead: (4 * (C * C + C), 2 * C * F + F + C, 4 * C),
 )
+SMALL = (
+    "d_model numbers each have: the four biases of attention, that of the feed-forward network's second layer, and the "
+    "weights and the biases of two LayerNorms. Its first layer has dim_feedforward biases."
+)
+
+
+def small_parts(channels, hidden, matrices=0):
+    """The name and the message for a number that is so many d_model, dim_feedforward and d_model^2 off."""
+    parts = ((matrices, "d_model * d_model"), (channels, "d_model"), (hidden, "dim_feedforward"))
+    words = " and ".join(f"{abs(n)} * {size} {'too many' if n > 0 else 'missing'}" for n, size in parts if n)
+    name = "_".join(f"{'plus' if n > 0 else 'minus'}_{abs(n)}_{size}" for n, size in parts if n)
+    return name.replace(" * ", "_times_"), f"Your number is off: {words}. {SMALL}"
+
+
+told = {-1: (1, -1), 0: (2, 1, 0, -1, -2, -3, -4, -8), 1: (-1,)}
+for hidden in (-1, 0, 1):
+    for channels in range(-10, 6):
+        if channels not in told[hidden] and (channels, hidden) not in {(-9, -1), (-7, -1), (-5, -1), (0, -1), (4, 0)}:
+            name, message = small_parts(channels, hidden)
+            count_parameters.mistake(
+                message, **{name: plus(lambda C, F, H, channels=channels, hidden=hidden: channels * C + hidden * F)}
+            )
+for channels in range(-9, 0):
+    if channels not in (-1, -4):
+        name, message = small_parts(channels, 0, -1)
+        count_parameters.mistake(message, **{name: plus(lambda C, F, H, channels=channels: channels * C - C * C)})
 
 
 count_parameters.hints(

@@ -325,6 +325,90 @@ lstm_step.mistake(
     "`c *= ...` and `c += ...` change the caller's memory. Make a new one: c = f * c + i * g.",
     memory_changed=lstm_step.changed("c = f.sigmoid() * c +", "c *= f.sigmoid(); c +="),
 )
+lstm_step.mistake(
+    "g has gone through a sigmoid and then tanh. Cut first: i, f and o get a sigmoid, g gets tanh alone.",
+    sigmoid_and_tanh_of_g=with_parts(new=lambda g: torch.tanh(torch.sigmoid(g))),
+)
+lstm_step.mistake(
+    "o goes through tanh and g through a sigmoid: it is the other way round. o is a gate, g the new content.",
+    functions_exchanged=lstm_step.changed("g.tanh()", "g.sigmoid()", "o.sigmoid()", "o.tanh()"),
+)
+lstm_step.mistake(
+    "Both tanh are missing: g goes through one before it enters the memory, and c through one on its way to h.",
+    no_tanh_at_all=with_parts(new=lambda g: g, output=lambda o, c, old: o * c),
+)
+lstm_step.mistake(
+    "You add the old h. The new one is o * tanh(c) alone.",
+    old_h_added=lstm_step.changed("c.tanh()\n", "c.tanh() + h\n"),
+)
+lstm_step.mistake(
+    "You take g for the output gate. h is o * tanh(c), and o the fourth part.",
+    g_for_o=lstm_step.changed("h = o.sigmoid()", "h = g.sigmoid()"),
+)
+lstm_step.mistake(
+    "You take i for the output gate. h is o * tanh(c), and o the fourth part.",
+    i_for_o=lstm_step.changed("h = o.sigmoid()", "h = i.sigmoid()"),
+)
+lstm_step.mistake(
+    "You take f for the output gate. h is o * tanh(c), and o the fourth part.",
+    f_for_o=lstm_step.changed("h = o.sigmoid()", "h = f.sigmoid()"),
+)
+lstm_step.mistake(
+    "x and h stand in another order than W_ih and W_hh: cat([x, h]) goes with cat([W_ih, W_hh], dim=1).",
+    joined_in_another_order=with_parts(
+        sums=lambda x, h, c, W_ih, W_hh, b: torch.cat([h, x], dim=1) @ torch.cat([W_ih, W_hh], dim=1).T + b
+    ),
+)
+lstm_step.mistake(
+    "view(4, B, H) cuts through the batch: each row of the sum holds all four parts. chunk(4, dim=1) cuts them.",
+    viewed_with_parts_first=with_parts(cut=lambda sums: sums.reshape(4, len(sums), -1)),
+)
+lstm_step.mistake(
+    "W_ih @ x has the sides exchanged: the rows of x are examples, so x stands on the left, x @ W_ih.T.",
+    sides_exchanged=with_parts(sums=lambda x, h, c, W_ih, W_hh, b: W_ih @ x + W_hh @ h + b),
+)
+lstm_step.mistake(
+    "W_ih @ x.T puts the examples into the columns, and chunk(4, dim=1) cuts through them. Write x @ W_ih.T.",
+    examples_in_columns=with_parts(sums=lambda x, h, c, W_ih, W_hh, b: W_ih @ x.T + W_hh @ h.T + b),
+)
+lstm_step.mistake(
+    "W_ih @ x.T puts the examples into the columns, and b, one number for each row, does not fit. Write "
+    "x @ W_ih.T + b.",
+    examples_in_columns_cut_by_rows=with_parts(
+        sums=lambda x, h, c, W_ih, W_hh, b: W_ih @ x.T + W_hh @ h.T + b, cut=lambda sums: sums.chunk(4)
+    ),
+)
+lstm_step.mistake(
+    "You use W_ih for h too. h has weights of its own: h @ W_hh.T.", same_weights=lstm_step.changed("W_hh.T", "W_ih.T")
+)
+lstm_step.mistake(
+    "You multiply what comes from x and from h. Add them: x @ W_ih.T + h @ W_hh.T + b.",
+    sums_multiplied=lstm_step.changed("x @ W_ih.T + h @ W_hh.T", "(x @ W_ih.T) * (h @ W_hh.T)"),
+)
+lstm_step.mistake(
+    "h is made of the gated new content. It is made of the whole memory: o * tanh(c).",
+    h_of_the_new_content=lstm_step.changed("c.tanh()\n    return", "(i.sigmoid() * g.tanh()).tanh()\n    return"),
+)
+lstm_step.mistake(
+    "You average old and new. The memory adds them: f * c + i * g.",
+    halved=with_parts(memory=lambda i, f, g, c: (f * c + i * g) / 2),
+)
+lstm_step.mistake(
+    "The memory is the new content alone: the gates i and f and the old c are missing. It is f * c + i * g.",
+    no_gates=with_parts(memory=lambda i, f, g, c: g),
+)
+lstm_step.mistake(
+    "The new c is lost: you compute h and then give it back for both. return h, c",
+    h_twice=with_parts(back=lambda h, c: (h, h)),
+)
+lstm_step.mistake(
+    "nn.LSTM gives the output beside h and c. Return two things: return h, c",
+    three_returned=with_parts(back=lambda h, c: (h, c, h)),
+)
+lstm_step.mistake(
+    "The sum is squeezed before it is cut: g then is tanh of tanh, and the gates are a sigmoid of tanh. Cut first.",
+    tanh_before_the_cut=with_parts(sums=lambda x, h, c, W_ih, W_hh, b: (x @ W_ih.T + h @ W_hh.T + b).tanh()),
+)
 
 
 lstm_step.hints(

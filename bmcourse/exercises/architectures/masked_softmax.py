@@ -32,7 +32,10 @@ def cases():
     return [
         (torch.tensor([1.0, 2.0, 3.0]), torch.tensor([True, True, False])),
         (torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[True, True], [False, False]])),
-        (torch.tensor([[0.0, 1.0, 100.0], [-300.0, -301.0, 5.0]]), torch.tensor([[True, True, False]] * 2)),
+        (
+            torch.tensor([[0.0, 1.0, 100.0], [-300.0, -301.0, 5.0], [-3e4, -30001.0, 5.0]]),
+            torch.tensor([[True, True, False]] * 3),
+        ),
         drawn(4, 6),
         (turned.mT.contiguous().mT, allowed),
         uncommon(*tied),
@@ -301,6 +304,55 @@ def set_in_place(scores, allowed):
 masked_softmax.mistake(
     "You changed `scores` itself: masked_fill_ and scores[...] = work in place. Write masked_fill.",
     scores_changed=lambda scores, allowed: scores.masked_fill_(~allowed, -1e9).softmax(dim=-1) * allowed,
+)
+masked_softmax.mistake(
+    "-10000 is not low enough: the allowed scores may be lower still. Take the lowest number there is, "
+    "torch.finfo(scores.dtype).min.",
+    filled_with_minus_10000=filled(-1e4, then=torch.mul),
+)
+masked_softmax.mistake(
+    "-10000 is not low enough where allowed scores are lower, and a row in which nothing is allowed gets weights. Fill "
+    "with torch.finfo(scores.dtype).min, and set the forbidden weights to 0 after the softmax.",
+    filled_with_minus_10000_only=filled(-1e4),
+)
+masked_softmax.mistake(
+    "You divide exp by its sum, which is 0 in a row in which nothing is allowed, and inf for large scores. Fill with a "
+    "low number and take softmax, then set the forbidden weights to 0.",
+    exp_by_its_sum=lambda scores, allowed: shared_out(scores.exp(), allowed),
+)
+masked_softmax.mistake(
+    "The low number goes to the allowed places, so after the softmax nothing is left for them. It belongs to ~allowed.",
+    filled_where_allowed=lambda scores, allowed: scores.masked_fill(allowed, -1e9).softmax(dim=-1) * allowed,
+)
+masked_softmax.mistake(
+    "1 - allowed does not work for True and False. ~allowed is the opposite.",
+    one_minus_allowed=lambda scores, allowed: (scores + (1 - allowed) * -1e9).softmax(dim=-1),
+)
+masked_softmax.mistake(
+    "dim=1 is not always the last dimension: scores may have one dimension, or three. Write dim=-1.",
+    dimension_one=filled(-1e9, dim=1, then=torch.mul),
+)
+masked_softmax.mistake(
+    "The weights of a row in which nothing is allowed are 0, and not 1. nan_to_num(0.0) would do it.",
+    nan_made_one=lambda scores, allowed: filled(-math.inf)(scores, allowed).nan_to_num(1.0),
+)
+masked_softmax.mistake(
+    "You weigh the scores: the weights are multiplied by them. Return the weights.",
+    times_scores=lambda scores, allowed: masked_softmax(scores, allowed) * scores,
+)
+masked_softmax.mistake(
+    "You return the scores with 0 at the forbidden places. The softmax is missing.",
+    scores_zeroed=lambda scores, allowed: scores * allowed,
+)
+masked_softmax.mistake(
+    "All allowed places get the same weight. It depends on their scores: softmax.",
+    equal_weights=lambda scores, allowed: (scores * 0).masked_fill(~allowed, -1e9).softmax(dim=-1) * allowed,
+)
+masked_softmax.mistake(
+    "You take softmax twice: weights of weights are nearly all alike. Once is enough.",
+    softmax_twice=lambda scores, allowed: (
+        scores.softmax(dim=-1).masked_fill(~allowed, -1e9).softmax(dim=-1).masked_fill(~allowed, 0.0)
+    ),
 )
 
 

@@ -261,6 +261,44 @@ receptive_field.mistake(
     "The number is right, but the caller's list is empty now: pop() takes the layers away. Loop over reversed(layers).",
     layers_popped=lambda layers: (receptive_field(layers), layers.clear())[0],
 )
+receptive_field.mistake(
+    "You multiply kernel sizes and strides. Each layer adds (kernel - 1) * jump, and only strides multiply.",
+    kernels_and_strides_multiplied=lambda layers: math.prod(kernel * stride for kernel, stride in layers),
+)
+receptive_field.mistake(
+    "You add kernel size times stride. Each layer adds (kernel - 1) * jump, where jump are the strides before it.",
+    sum_of_kernels_and_strides=lambda layers: sum(kernel * stride for kernel, stride in layers),
+)
+receptive_field.mistake(
+    "Backwards, a layer makes (field - 1) * stride + kernel. Your kernel is one too small.",
+    backwards_kernel_less_one=backwards(lambda field, k, s: (field - 1) * s + k - 1),
+)
+receptive_field.mistake(
+    "Backwards, a layer makes (field - 1) * stride + kernel. Yours is (field + kernel - 1) * stride.",
+    backwards_stride_last=backwards(lambda field, k, s: (field + k - 1) * s),
+)
+receptive_field.mistake(
+    "You add kernel * stride - 1. Each layer adds (kernel - 1) * jump, where jump are the strides before "
+    "it multiplied.",
+    kernel_times_own_stride=backwards(lambda field, k, s: (field - 1) + k * s),
+)
+receptive_field.mistake(
+    "You begin with the first kernel, and each layer behind takes its own stride. It takes the strides of all layers "
+    "before it, of the first one too.",
+    first_kernel_then_own_strides=lambda layers: layers[0][0] + sum((k - 1) * s for k, s in layers[1:]),
+)
+receptive_field.mistake(
+    "You begin with the first kernel and forget the first stride: all layers behind it are widened by it.",
+    first_stride_forgotten=lambda layers: receptive_field([(layers[0][0], 1), *layers[1:]]),
+)
+receptive_field.mistake(
+    "Neighbouring windows overlap by a whole jump less: each layer adds (kernel - 1) * jump, and you begin with 1.",
+    overlap_less_one=forwards(lambda field, jump, k, s: (field + k * jump - (jump - 1), jump * s), start=0),
+)
+receptive_field.mistake(
+    "You count outputs of a layer: (n - kernel) / stride + 1. Asked is how many inputs one output sees.",
+    size_of_the_output=forwards(lambda field, jump, k, s: ((field - k) // s + 1, jump)),
+)
 
 
 receptive_field.hints(

@@ -320,6 +320,63 @@ sinusoidal_positions.mistake(
     "You take C for T and T for C. The arguments are T, the rows, and C, the channels.",
     sizes_exchanged=lambda T, C: sinusoidal_positions(C, T),
 )
+sinusoidal_positions.mistake(
+    "Your angles grow from channel to channel: the minus is missing in exp(-math.log(10000) * 2i / C).",
+    minus_forgotten=of_angles(lambda t, i, T, C: t * torch.exp(2 * i * (math.log(10_000) / C))),
+)
+sinusoidal_positions.mistake(
+    "Sines and cosines are stacked in the middle, (T, 2, C / 2). They alternate in one row: stack(..., "
+    "dim=-1).flatten(1).",
+    stacked_in_the_middle=joined(lambda sines, cosines: torch.stack([sines, cosines], dim=1)),
+)
+sinusoidal_positions.mistake(
+    "Sines and cosines are stacked in front, (2, T, C / 2). They alternate in one row: stack(..., dim=-1).flatten(1).",
+    stacked_as_two_tables=joined(lambda sines, cosines: torch.stack([sines, cosines])),
+)
+sinusoidal_positions.mistake(
+    "The cosines overwrite the sines: they belong to table[:, 1::2].",
+    sines_overwritten=joined(lambda sines, cosines: interleaved(cosines, 0 * cosines)),
+)
+sinusoidal_positions.mistake(
+    "Position 0 is left at 0. Its sines are 0, but its cosines are 1.",
+    position_0_empty=lambda T, C: torch.cat([torch.zeros(1, C), sinusoidal_positions(T, C)[1:]]),
+)
+sinusoidal_positions.mistake(
+    "The last position is left at 0. range(T) ends with T - 1 already.",
+    last_position_empty=lambda T, C: torch.cat([sinusoidal_positions(T, C)[:-1], torch.zeros(1, C)]),
+)
+sinusoidal_positions.mistake(
+    "You return the angles, (T, C / 2). Even channels are their sines, odd ones their cosines.",
+    half_of_angles=lambda T, C: torch.arange(T)[:, None] / 10_000 ** (torch.arange(0, C, 2) / C),
+)
+sinusoidal_positions.mistake(
+    "Your table is one long row. Positions are the rows: (T, C).", one_long_row=after(torch.Tensor.flatten)
+)
+sinusoidal_positions.mistake(
+    "You scale each row to the length 1. Leave the plain sines and cosines.",
+    normalised=after(lambda table: table / table.norm(dim=1, keepdim=True)),
+)
+
+
+@sinusoidal_positions.mistake(
+    "Your rows 0::2 are sines and 1::2 cosines. Channels alternate: table[:, 0::2], table[:, 1::2]."
+)
+def rows_for_channels(T, C):
+    table, angles = torch.zeros(T, C), torch.arange(T)[:, None] / 10_000 ** (torch.arange(0, C, 2) / C)
+    table[0::2] = angles.sin()
+    table[1::2] = angles.cos()
+    return table
+
+
+@sinusoidal_positions.mistake(
+    "You write the pair of i to channels i and i + 1, over the next one. It belongs to 2i and 2i + 1."
+)
+def pairs_overwritten(T, C):
+    table = torch.zeros(T, C)
+    for i in range(C // 2):
+        table[:, i] = (torch.arange(T) / 10_000 ** (2 * i / C)).sin()
+        table[:, i + 1] = (torch.arange(T) / 10_000 ** (2 * i / C)).cos()
+    return table
 
 
 sinusoidal_positions.hints(

@@ -154,7 +154,7 @@ split_heads.mistake(
     batch_and_heads_in_one=after(lambda y: y.flatten(0, 1)),
 )
 split_heads.mistake(
-    "You put the heads back together, (B, T, C). Cut them, and leave them apart.",
+    "Your result is x as it came, (B, T, C). Cut the channels into heads, and leave these apart.",
     joined_again=after(lambda y: y.transpose(1, 2).flatten(2)),
 )
 split_heads.mistake(
@@ -235,6 +235,40 @@ split_heads.mistake(
     "The numbers are right, but the gradient does not come through. Leave out .detach(), .data, no_grad and "
     "torch.tensor(...).",
     graph_cut=after(torch.Tensor.detach),
+)
+split_heads.mistake(
+    "Each head gets one channel only. It gets D = C // heads of them: x[:, :, h * D : (h + 1) * D].",
+    one_channel_each=lambda x, heads: torch.stack([x[:, :, h : h + 1] for h in range(heads)], dim=1),
+)
+split_heads.mistake(
+    "view(B, H, D, T) only names the sizes; the numbers stay in their order in memory. First view(B, T, H, D), then "
+    "transpose(1, 2).",
+    viewed_with_time_at_the_end=reshaped(lambda B, T, H, D: (B, H, D, T)),
+)
+split_heads.mistake(
+    "You read x as (T, B, H, D), but the batch comes first. view(B, T, H, D), then transpose(1, 2).",
+    read_from_time=reshaped(lambda B, T, H, D: (T, B, H, D), lambda x: x.permute(1, 2, 0, 3)),
+)
+split_heads.mistake(
+    "You read x as (H, B, T, D): the heads would be parts of the batch. First view(B, T, H, D), then transpose(1, 2).",
+    read_from_heads=reshaped(lambda B, T, H, D: (H, B, T, D), lambda x: x.transpose(0, 1)),
+)
+split_heads.mistake(
+    "You read x as (B, T, D, H), so each head gets every H-th channel, and exchange time and channels.",
+    read_with_heads_last=reshaped(lambda B, T, H, D: (B, T, D, H), lambda x: x.permute(0, 3, 2, 1)),
+)
+split_heads.mistake(
+    "Your parts are h : h + heads. Head h gets the channels from h * D to (h + 1) * D, with D = C // heads.",
+    windows_of_heads=lambda x, heads: torch.stack([x[:, :, h : h + heads] for h in range(heads)], dim=1),
+)
+split_heads.mistake(
+    "Your parts are as many channels long as there are heads. A head has D = C // heads of them.",
+    parts_of_heads=lambda x, heads: torch.stack([x[:, :, h * heads : (h + 1) * heads] for h in range(heads)], dim=1),
+)
+split_heads.mistake("You add up the heads. They stay apart, (B, H, T, D).", heads_added=after(lambda y: y.sum(dim=1)))
+split_heads.mistake(
+    "All heads lie in one list of (1, T, D) pieces: batch and heads are one dimension, (B * H, 1, T, D).",
+    pieces=after(lambda y: y.flatten(0, 1)[:, None]),
 )
 
 

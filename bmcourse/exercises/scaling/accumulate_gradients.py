@@ -358,6 +358,88 @@ def evaluation_mode(model, x, y, parts):
     accumulate_gradients(model, x, y, parts)
 
 
+@accumulate_gradients.mistake(
+    "Your parts overlap: they start at rows 0, 1, 2, ... Part n starts at row n * len(x) // parts."
+)
+def overlapping_parts(model, x, y, parts):
+    model.zero_grad()
+    each = len(x) // parts
+    for n in range(parts):
+        (F.mse_loss(model(x[n : n + each]), y[n : n + each]) / parts).backward()
+
+
+@accumulate_gradients.mistake(
+    "Your loss grows from part to part, and each backward() goes through the earlier parts again. Let each part go "
+    "back by itself, or call backward() once at the end."
+)
+def growing_loss(model, x, y, parts):
+    model.zero_grad()
+    loss = 0
+    for part_x, part_y in zip(x.chunk(parts), y.chunk(parts), strict=True):
+        loss = loss + F.mse_loss(model(part_x), part_y) / parts
+        loss.backward(retain_graph=True)
+
+
+@accumulate_gradients.mistake(
+    "Your loss grows from part to part, and backward() cannot go through the earlier parts again. Let "
+    "each part go back "
+    "by itself, or call backward() once at the end."
+)
+def growing_loss_without_graph(model, x, y, parts):
+    model.zero_grad()
+    loss = 0
+    for part_x, part_y in zip(x.chunk(parts), y.chunk(parts), strict=True):
+        loss = loss + F.mse_loss(model(part_x), part_y) / parts
+        loss.backward()
+
+
+@accumulate_gradients.mistake("Every round takes the first part again. Go on to the next one: part n of x and y.")
+def first_part_again(model, x, y, parts):
+    model.zero_grad()
+    for _ in range(parts):
+        (F.mse_loss(model(x.chunk(parts)[0]), y.chunk(parts)[0]) / parts).backward()
+
+
+@accumulate_gradients.mistake(
+    "The parts of y are taken in another order than those of x. Take both from the same rows."
+)
+def y_in_another_order(model, x, y, parts):
+    model.zero_grad()
+    for part_x, part_y in zip(x.chunk(parts), reversed(y.chunk(parts)), strict=True):
+        (F.mse_loss(model(part_x), part_y) / parts).backward()
+
+
+accumulate_gradients.mistake(
+    "The old gradients are still in the sum, and you divide by rows: F.mse_loss is a mean over the "
+    "part's rows already. "
+    "Call model.zero_grad() before the loop, and divide by `parts`.",
+    old_gradients_kept_and_rows=with_loss(lambda p, y, parts, x: F.mse_loss(p, y) / len(y), zero=False),
+)
+accumulate_gradients.mistake(
+    "The old gradients are still in the sum, and so are sums in place of means. Call model.zero_grad() "
+    "before the loop, "
+    "and divide the sum by y.numel().",
+    old_gradients_kept_and_sums=with_loss(lambda p, y, parts, x: F.mse_loss(p, y, reduction="sum"), zero=False),
+)
+accumulate_gradients.mistake(
+    "You divide by parts - 1. There are `parts` parts.",
+    divided_by_one_less=with_loss(lambda p, y, parts, x: F.mse_loss(p, y) / max(parts - 1, 1)),
+)
+accumulate_gradients.mistake(
+    "You divide by parts + 1. There are `parts` parts.",
+    divided_by_one_more=with_loss(lambda p, y, parts, x: F.mse_loss(p, y) / (parts + 1)),
+)
+accumulate_gradients.mistake(
+    "You divide by the root of `parts`. The mean of the parts' means divides by `parts`.",
+    divided_by_the_root=with_loss(lambda p, y, parts, x: F.mse_loss(p, y) / parts**0.5),
+)
+accumulate_gradients.mistake(
+    "You divide the gradients at the end by the number of rows. F.mse_loss is a mean over the part's rows already: "
+    "divide by `parts`, and clear the old gradients first.",
+    old_gradients_kept_divided_by_rows=with_loss(mean, zero=False, after=divide(lambda parts, x: len(x))),
+)
+
+
 accumulate_gradients.hints(
     "x.chunk(parts) and y.chunk(parts) give the parts; zip goes through both.",
     "backward() adds to the gradients that are there. So zero_grad() stands before the loop, not in it.",

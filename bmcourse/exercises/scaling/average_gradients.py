@@ -22,7 +22,15 @@ def cases():
     ones = [[torch.ones(2), torch.ones(1)], [3 * torch.ones(2), 5 * torch.ones(1)]]
     turned = [[torch.randn(2, 2).T, torch.randn(3), torch.zeros(1)] for _ in range(5)]
     alike = drawn(1, torch.float64) * 2 + drawn(1, torch.float64)
-    return [(ones,), (drawn(3),), (drawn(1),), (drawn(4),), (turned,), (alike,)]
+    return [
+        (ones,),
+        (drawn(3),),
+        (drawn(1),),
+        (drawn(4),),
+        (turned,),
+        (alike,),
+        ([[torch.randn(2)] for _ in range(3)],),
+    ]
 
 
 @average_gradients.judge
@@ -91,11 +99,11 @@ average_gradients.mistake(
 )
 average_gradients.mistake(
     "The last process is left out of the sum.",
-    last_left_out=of_each(lambda of_all: (sum(of_all) - of_all[-1]) / len(of_all)),
+    last_left_out=of_each(lambda of_all: sum(of_all[:-1]) / len(of_all)),
 )
 average_gradients.mistake(
     "Process 0 is left out of the sum.",
-    first_left_out=of_each(lambda of_all: (sum(of_all) - of_all[0]) / len(of_all)),
+    first_left_out=of_each(lambda of_all: sum(of_all[1:]) / len(of_all)),
 )
 average_gradients.mistake(
     "Process 0 is counted twice: you begin with it and then add it again. Begin with zeros, or add from process 1 on.",
@@ -262,6 +270,59 @@ def first_process_changed(gradients):
         for sum_so_far, gradient in zip(total, process, strict=True):
             sum_so_far += gradient
     return [sum_so_far / len(gradients) for sum_so_far in total]
+
+
+average_gradients.mistake(
+    "You stack the gradients of one process: they have different shapes. Stack what all processes have "
+    "for one parameter: "
+    "zip(*gradients), with the star.",
+    star_missing=lambda gradients: [torch.stack(process).mean(dim=0) for process in gradients],
+)
+average_gradients.mistake(
+    "Your list is as long as there are processes. It has one mean for each parameter: range(len(gradients[0])).",
+    as_long_as_processes=lambda gradients: [
+        sum(gradients[p][i] for p in range(len(gradients))) / len(gradients) for i in range(len(gradients))
+    ],
+)
+average_gradients.mistake(
+    "You return a generator. Return a list: square brackets in place of round ones.",
+    a_generator=lambda gradients: (mean for mean in average_gradients(gradients)),
+)
+average_gradients.mistake(
+    "You return a map. Make a list of it: list(map(...)).",
+    a_map=lambda gradients: map(torch.clone, average_gradients(gradients)),
+)
+average_gradients.mistake(
+    "You return a zip. Add up what it gives, and return a list.", a_zip=lambda gradients: zip(*gradients, strict=True)
+)
+average_gradients.mistake(
+    "The means do not fit into one tensor: parameters have different shapes. Return a list.",
+    one_tensor=lambda gradients: torch.stack(average_gradients(gradients)),
+)
+average_gradients.mistake(
+    "You return one plain number for each parameter. Only the processes are averaged: each element stays.",
+    plain_numbers=lambda gradients: [mean.mean().item() for mean in average_gradients(gradients)],
+)
+average_gradients.mistake(
+    "You return one number for all. Return a list: the mean for each parameter, in its shape.",
+    one_number=lambda gradients: torch.cat([mean.flatten() for mean in average_gradients(gradients)]).mean(),
+)
+average_gradients.mistake(
+    "You give what all processes have for each parameter, and the mean is missing.",
+    regrouped_only=lambda gradients: [list(of_all) for of_all in zip(*gradients, strict=True)],
+)
+average_gradients.mistake(
+    "The gradients come back as they were, process by process. Take the mean over the processes.",
+    unchanged=lambda gradients: gradients,
+)
+average_gradients.mistake(
+    "You divide by processes and by parameters. Divide by the number of processes only.",
+    divided_by_both=lambda gradients: [mean / len(gradients[0]) for mean in average_gradients(gradients)],
+)
+average_gradients.mistake(
+    "You average only the first two processes. Take all: zip(*gradients).",
+    first_two=of_each(lambda of_all: sum(of_all[:2]) / len(of_all[:2])),
+)
 
 
 average_gradients.hints(

@@ -243,6 +243,59 @@ days_and_dollars.mistake(
     "You return a dict. Return a pair: days, dollars.",
     a_dict=lambda *s: dict(zip(("days", "dollars"), days_and_dollars(*s), strict=True)),
 )
+days_and_dollars.mistake(
+    "Your days are hours, and your dollars are as if the price were one per day. An hour has 3600 "
+    "seconds, a day 24 hours.",
+    hours_and_days_exchanged=times(24, 1 / 24),
+)
+days_and_dollars.mistake(
+    "The utilisation is missing, and the dollars are those of one chip. Chips do less than their best, "
+    "and each is paid for.",
+    utilisation_missing_and_one_chip=times(days_by={"utilisation": 1}, dollars_by={"utilisation": 1, "chips": -1}),
+)
+days_and_dollars.mistake(
+    "Chips and utilisation are missing in the speed: all chips work at once, and do less than their best.",
+    chips_and_utilisation_missing=times(
+        days_by={"utilisation": 1, "chips": 1}, dollars_by={"utilisation": 1, "chips": 1}
+    ),
+)
+days_and_dollars.mistake(
+    "You take the speed of one chip at its best, and pay for one. All chips work at once, do less than their best, and "
+    "each is paid for.",
+    one_chip_at_its_best=times(days_by={"utilisation": 1, "chips": 1}, dollars_by={"utilisation": 1}),
+)
+days_and_dollars.mistake(
+    "Your days are hours, and your dollars are those of one chip. Divide by 24, and pay for each chip.",
+    hours_and_one_chip=times(days=24, dollars_by={"chips": -1}),
+)
+days_and_dollars.mistake(
+    "Your days are seconds, and so the dollars are counted by seconds. The price is per hour.",
+    seconds_in_both=times(86_400, 3600),
+)
+days_and_dollars.mistake(
+    "Your days are seconds, and the dollars are seconds of one chip. The price is per hour, for each chip.",
+    seconds_in_both_of_one_chip=times(86_400, 3600, dollars_by={"chips": -1}),
+)
+days_and_dollars.mistake(
+    "Your days are hours, and you took them for days in the dollars too: hours * 24.",
+    hours_taken_for_days=times(24, 24),
+)
+days_and_dollars.mistake(
+    "The dollars are right. For the days you divide the hours by 3600: a day has 24.",
+    days_by_3600=times(days=24 / 3600),
+)
+days_and_dollars.mistake(
+    "An hour has 60 * 60 seconds: you divide by 60 once, and you pay for one chip only.",
+    both_by_minutes=times(60, 60, dollars_by={"chips": -1}),
+)
+days_and_dollars.mistake(
+    "The days are right. You divide the dollars by the chips: multiply, each is paid for.",
+    dollars_by_chips=times(dollars_by={"chips": -2}),
+)
+days_and_dollars.mistake(
+    "The days are right. Your dollars are the hours: multiply by chips * dollars_per_hour.",
+    hours_for_dollars=times(dollars_by={"chips": -1, "price": -1}),
+)
 
 
 days_and_dollars.hints(

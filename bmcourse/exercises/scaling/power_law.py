@@ -29,7 +29,7 @@ def cases():
         x = torch.logspace(1, 4, points, dtype=torch.float64)
         return x, factor * x**exponent * torch.exp(noise * torch.randn(points, dtype=torch.float64))
 
-    uneven = torch.tensor([2.0, 1.0, 1.0, 5.0, 16.0]), torch.tensor([3.0, 3.0, 0.5, 1.5, 0.25])
+    uneven = torch.tensor([1.0, 2.0, 5.0, 1.0, 16.0]), torch.tensor([3.0, 3.0, 0.5, 1.5, 0.25])
     return [law(4, 20.0, -0.25, 0.0), law(6, 5.0, -0.1, 0.1), law(9, 0.5, 1.5, 0.3), uneven]
 
 
@@ -349,6 +349,45 @@ power_law.mistake(
 power_law.mistake(
     "You round to four digits. Return the numbers as they are.",
     rounded_to_four_digits=lambda x, y: tuple(round(number, 4) for number in power_law(x, y)),
+)
+power_law.mistake(
+    "Your exponent comes from the largest and the smallest of each. Least squares listens to all points, "
+    "and keeps pairs.",
+    exponent_of_the_extremes=fitted(lambda x, y: (y.max() - y.min()) / (x.max() - x.min())),
+)
+power_law.mistake(
+    "Your exponent is the median of the slopes between neighbours. Asked are least squares, over all points.",
+    median_of_slopes=fitted(lambda x, y: ((y[1:] - y[:-1]) / (x[1:] - x[:-1])).median()),
+)
+power_law.mistake(
+    "You fitted with the mean of log y and not that of log x: sum((log x - mean of log x) * log y).",
+    mean_of_y_taken_from_x=fitted(lambda x, y: ((x - y.mean()) * y).sum() / ((x - y.mean()) ** 2).sum()),
+)
+power_law.mistake(
+    "The exponent is right. For the factor, subtract first and take exp of the difference.",
+    exp_before_subtracting=with_factor(lambda x, y, b: y.mean().exp() - b * x.mean().exp()),
+)
+power_law.mistake(
+    "The exponent is right. The factor is one too small: exp, and not expm1.",
+    factor_of_expm1=with_factor(lambda x, y, b: (y.mean() - b * x.mean()).expm1()),
+)
+power_law.mistake(
+    "You took exp of the exponent and not of the intercept. It is the other way round.",
+    exp_of_the_exponent_only=lambda x, y: (math.log(power_law(x, y)[0]), math.exp(power_law(x, y)[1])),
+)
+power_law.mistake(
+    "You return text. Return two plain numbers.", text=lambda x, y: "y = {:.4g} * x ** {:.4g}".format(*power_law(x, y))
+)
+power_law.mistake(
+    "You return the fitted values. Return the two numbers of the law: factor, exponent.",
+    fitted_values=lambda x, y: power_law(x, y)[0] * x ** power_law(x, y)[1],
+)
+power_law.mistake(
+    "You return three things. Return two: factor, exponent.", three_returned=lambda x, y: (*power_law(x, y), 0.0)
+)
+power_law.mistake(
+    "You return a dict. Return a pair: factor, exponent.",
+    a_dict=lambda x, y: dict(zip(("factor", "exponent"), power_law(x, y), strict=True)),
 )
 
 

@@ -74,8 +74,8 @@ def share_or_error(answer, rank, processes, batch):
         return answer(rank, processes, batch.clone())
     except ValueError:
         return ValueError
-    except (AssertionError, IndexError, RuntimeError) as error:
-        if len(batch) % processes == 0 or isinstance(error, NotImplementedError):
+    except Exception as error:
+        if len(batch) % processes == 0 or type(error) not in (AssertionError, IndexError, RuntimeError, Exception):
             raise
         raise Mistake(ASSERTED if isinstance(error, AssertionError) else OTHER) from None
 
@@ -353,6 +353,20 @@ def error_returned(rank, processes, batch):
     if len(batch) % processes:
         return ValueError("uneven")
     return rows_of(rank, processes, batch)
+
+
+rows_of.mistake(
+    "Each share starts at row `rank`, and not at rank * (rows of each): they grow and overlap.",
+    starts_at_rank_ends_right=checked(lambda rank, each, batch: batch[rank : (rank + 1) * each]),
+)
+rows_of.mistake(
+    "Your shares are `rank` rows long, so process 0 gets nothing. Each ends at row (rank + 1) * each.",
+    ends_after_rank=checked(lambda rank, each, batch: batch[rank * each : rank * each + rank]),
+)
+rows_of.mistake(
+    "Process 0 gets the whole batch, and the others nothing. Give each its share.",
+    all_to_the_first=checked(lambda rank, each, batch: batch if rank == 0 else batch[:0]),
+)
 
 
 rows_of.hints(

@@ -203,6 +203,45 @@ size_for_budget.mistake(
     "You return a dict. Return a pair: parameters, tokens.",
     a_dict=lambda *budget: dict(zip(("parameters", "tokens"), size_for_budget(*budget), strict=True)),
 )
+size_for_budget.mistake(
+    "Your tokens are what the parameters should be, and the parameters are that, divided once more. "
+    "sqrt(flops / (6 * ratio)) are the parameters.",
+    parameters_for_tokens=sizes(lambda flops, ratio: right(flops, ratio) / ratio),
+)
+size_for_budget.mistake(
+    "You add 6 and tokens_per_parameter. They multiply: flops = 6 * ratio * N ** 2.",
+    six_added=sizes(lambda flops, ratio: math.sqrt(flops / (6 + ratio))),
+)
+size_for_budget.mistake(
+    "You halve in place of taking the root.", halved=sizes(lambda flops, ratio: flops / (6 * ratio) / 2)
+)
+size_for_budget.mistake(
+    "You multiply all under the root. Divide: N = sqrt(flops / (6 * ratio)).",
+    all_multiplied=sizes(lambda flops, ratio: math.sqrt(6 * flops * ratio)),
+)
+size_for_budget.mistake(
+    "The parameters are what one token would leave: flops / 6. Each parameter has tokens_per_parameter tokens.",
+    no_ratio_no_root=sizes(lambda flops, ratio: flops / 6),
+)
+size_for_budget.mistake(
+    "The root of flops alone are your parameters. 6 and tokens_per_parameter belong under the root.",
+    root_of_flops=sizes(lambda flops, ratio: math.sqrt(flops)),
+)
+size_for_budget.mistake(
+    "The 6 is missing in the parameters, though not in the tokens: flops = 6 N D, both times.",
+    six_in_tokens_only=sizes(lambda flops, ratio: math.sqrt(flops / ratio), rest),
+)
+size_for_budget.mistake(
+    "The tokens are right. The parameters are flops / tokens: the 6 is missing there.",
+    parameters_without_six=lambda flops, ratio: (
+        flops / size_for_budget(flops, ratio)[1],
+        size_for_budget(flops, ratio)[1],
+    ),
+)
+size_for_budget.mistake(
+    "You return the product of both. Return the pair: parameters, tokens.",
+    product=lambda flops, ratio: math.prod(size_for_budget(flops, ratio)),
+)
 
 
 size_for_budget.hints(
