@@ -317,8 +317,8 @@ def zeros_replaced_in_place(p, q):
 
 
 @kl_divergence.mistake(
-    "You write into p itself, to get rid of its zeros. Whoever gave it to you has other probabilities then, and where p "
-    "wants a gradient torch refuses it. Use torch.where or xlogy, which make new tensors."
+    "You write into p itself, to get rid of its zeros. Whoever gave it to you has other probabilities then, and where "
+    "p wants a gradient torch refuses it. Use torch.where or xlogy, which make new tensors."
 )
 def always_written_into(p, q):
     zero = p == 0
