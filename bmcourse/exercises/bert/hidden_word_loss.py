@@ -396,6 +396,80 @@ hidden_word_loss.mistake(
 )
 
 
+hidden_word_loss.mistake(
+    "You average minus the log-probabilities of all words of the vocabulary. Only the right word's counts: "
+    "gather(1, targets[asked][:, None]).",
+    all_words_averaged=of_words(lambda logits, targets: -logits.log_softmax(-1).mean()),
+)
+
+
+hidden_word_loss.mistake(
+    "[:, targets] takes from every row the words of all gaps. Each row has its own word: [range, targets], or gather.",
+    everybodys_words=of_words(lambda logits, targets: -logits.log_softmax(-1)[:, targets].mean()),
+)
+
+
+hidden_word_loss.mistake(
+    "You take the model's first guess for the right word. The right word is in `targets`.",
+    own_guess=of_words(lambda logits, targets: F.cross_entropy(logits, logits.argmax(-1))),
+)
+
+
+hidden_word_loss.mistake(
+    "That is the mean entropy of the model's guesses, and the right words play no part. Take minus the log-probability "
+    "of each right word.",
+    entropy=of_words(
+        lambda logits, targets: -(logits.softmax(-1) * logits.log_softmax(-1)).nan_to_num(0.0).sum(-1).mean()
+    ),
+)
+
+
+hidden_word_loss.mistake(
+    "Label smoothing gives a part of the credit to all other words. Leave it out.",
+    label_smoothing=of_words(lambda logits, targets: F.cross_entropy(logits, targets, label_smoothing=0.1)),
+)
+
+
+hidden_word_loss.mistake(
+    "You took decimal logarithms. Nats are natural ones.",
+    decimal_logarithms=of_words(lambda logits, targets: F.cross_entropy(logits, targets) / math.log(10)),
+)
+
+
+hidden_word_loss.mistake(
+    "You ask where nothing is asked: targets == -100 is turned round. A word is asked for where targets != -100.",
+    asked_turned_round=lambda logits, targets: F.cross_entropy(logits[targets == -100], targets[targets == -100]),
+)
+
+
+hidden_word_loss.mistake(
+    "You compare place t + 1 with target t. A BERT answers at the place itself.",
+    shifted_backward=lambda logits, targets: F.cross_entropy(logits[:, 1:].flatten(0, 1), targets[:, :-1].flatten()),
+)
+
+
+hidden_word_loss.mistake(
+    "Token 0 counts in the sum, and you divide by the number of others. The sign for 'not asked' is -100 alone: "
+    "divide by "
+    "(targets != -100).sum().",
+    zero_not_counted_below=lambda logits, targets: _summed(logits, targets) / (targets > 0).sum(),
+)
+
+
+hidden_word_loss.mistake(
+    "A new tensor with requires_grad has no graph to the logits, so nothing can be learned from it. Return what "
+    "F.cross_entropy gave you.",
+    new_tensor=lambda logits, targets: hidden_word_loss(logits, targets).detach().requires_grad_(),
+)
+
+
+hidden_word_loss.mistake(
+    "You choose the words that are the right ones' numbers, not the places: the targets index the vocabulary. Take "
+    "logits[asked] first.",
+    targets_as_places=lambda logits, targets: F.cross_entropy(logits[:, targets[targets >= 0]].flatten(0, 1), targets),
+)
+
+
 # Shapes, types and the graph.
 
 

@@ -298,6 +298,60 @@ looking_mask.mistake(
 )
 
 
+looking_mask.mistake(
+    "triu(-1) forbids a place itself and the one before it, too. Begin one above the diagonal: triu(diagonal=1).",
+    diagonal_minus_one=looking(future=lambda T: torch.ones(T, T).triu(-1).bool()),
+)
+
+
+looking_mask.mistake(
+    "tril(diagonal=1) is the past, the place itself and the next one. The future is triu(diagonal=1).",
+    tril_for_triu=looking(future=lambda T: torch.ones(T, T).tril(1).bool()),
+)
+
+
+looking_mask.mistake(
+    "With `causal` you return (T, T), the future alone. Each sentence has its padding as well: (B, T, T).",
+    future_as_it_is=lambda tokens, causal: (
+        looking_mask(torch.ones_like(tokens), True)[0] if causal else looking_mask(tokens, False)
+    ),
+)
+
+
+looking_mask.mistake(
+    "| does not join truths with floats. Make the future of True and False: torch.ones(T, T, dtype=torch.bool).",
+    floats_joined=lambda tokens, causal: (
+        looking_mask(tokens, False) | torch.ones(tokens.shape[1], tokens.shape[1]).triu(1)
+        if causal
+        else looking_mask(tokens, False)
+    ),
+)
+
+
+looking_mask.mistake(
+    "+ makes numbers of True and False. Join two masks of True and False with |.",
+    added=lambda tokens, causal: (
+        looking_mask(tokens, False) + torch.ones(tokens.shape[1], tokens.shape[1]).triu(1)
+        if causal
+        else looking_mask(tokens, False)
+    ),
+)
+
+
+looking_mask.mistake(
+    "You hide the future from words only. With `causal` no place looks at a later one, [PAD] no more than others.",
+    pad_sees_the_future=lambda tokens, causal: (
+        looking_mask(tokens, False) | (looking_mask(tokens, causal) & (tokens != 0)[:, :, None])
+    ),
+)
+
+
+looking_mask.mistake(
+    "You return (B, T): which places are hidden from anyone. Asked is (B, T, T), a row for every place that looks.",
+    one_row_for_all=then(lambda mask: mask.any(dim=1)),
+)
+
+
 # How the two are joined, and what is returned.
 
 

@@ -376,6 +376,70 @@ mask_like_bert.mistake(
 )
 
 
+mask_like_bert.mistake(
+    "Where a word was not chosen, your inputs hold 0, as if nothing stood there. The model reads all other words as "
+    "they "
+    "are: begin with tokens.clone().",
+    zeros_elsewhere=reading(lambda *case: mask_like_bert(*case)[0] * case[1]),
+)
+
+
+mask_like_bert.mistake(
+    "Where a word was not chosen, your inputs hold -100. That is for the targets; the model reads all other words as "
+    "they "
+    "are.",
+    sign_elsewhere=reading(lambda *case: mask_like_bert(*case)[0].masked_fill(~case[1], -100)),
+)
+
+
+def only_at(places):
+    """A wrong masking: only places where `places(tokens)` is True can be chosen."""
+    return lambda tokens, chosen, *rest: mask_like_bert(tokens, chosen & places(tokens), *rest)
+
+
+mask_like_bert.mistake(
+    "Only the first sentence is masked. Go over all of them.",
+    first_sentence_only=only_at(lambda tokens: (torch.arange(len(tokens)) == 0)[:, None]),
+)
+
+
+mask_like_bert.mistake(
+    "The first place of each sentence was left alone. Where `chosen` is True, every place counts: look at `chosen` "
+    "only.",
+    first_place_left_alone=only_at(lambda tokens: torch.arange(tokens.shape[1]) > 0),
+)
+
+
+mask_like_bert.mistake(
+    "The first and the last place of each sentence were left alone. Where `chosen` is True, every place counts.",
+    both_ends_left_alone=only_at(
+        lambda tokens: (torch.arange(tokens.shape[1]) > 0) & (torch.arange(tokens.shape[1]) < tokens.shape[1] - 1)
+    ),
+)
+
+
+mask_like_bert.mistake(
+    "Words from 0.9 on are gone: you write [MASK] there. They stay as they are.",
+    kept_ones_hidden=reading(
+        lambda tokens, chosen, kinds, others: torch.where(
+            chosen & ((kinds < 0.8) | (kinds >= 0.9)), 4, torch.where(chosen, others, tokens)
+        )
+    ),
+)
+
+
+mask_like_bert.mistake(
+    "All chosen words are swapped, and none hidden. Below 0.8 stands [MASK], token 4.",
+    all_swapped=reading(lambda tokens, chosen, kinds, others: torch.where(chosen, others, tokens)),
+)
+
+
+mask_like_bert.mistake(
+    "Your inputs are `tokens` as they were. What the model reads at chosen places depends on `kinds`.",
+    nothing_masked=reading(lambda tokens, *rest: tokens.clone()),
+)
+
+
 # What is written.
 
 
@@ -444,6 +508,25 @@ mask_like_bert.mistake(
 mask_like_bert.mistake(
     "Your targets ask for every word. Elsewhere than at chosen places the target is -100, so that it costs nothing.",
     every_word_asked=masking(targets=lambda tokens, inputs, chosen, kinds: tokens),
+)
+
+
+mask_like_bert.mistake(
+    "Your targets are the words of `others`. The target is the word of `tokens` that stood there.",
+    others_for_targets=lambda tokens, chosen, kinds, others: (
+        mask_like_bert(tokens, chosen, kinds, others)[0],
+        torch.where(chosen, others, -100),
+    ),
+)
+
+
+mask_like_bert.mistake(
+    "Where a word was swapped, your target is that of `others`. The target is the word of `tokens` that stood there.",
+    swapped_words_for_targets=masking(
+        targets=lambda tokens, inputs, chosen, kinds: torch.where(
+            chosen, torch.where(kinds < 0.8, tokens, inputs), -100
+        )
+    ),
 )
 
 

@@ -358,6 +358,15 @@ def row_and_column_exchanged(model, image, scores, target, baseline):
     return _probability(model(torch.stack(images)), target)
 
 
+@deletion_steps.mistake("image[p] is a whole row, and p counts pixels. Flatten the copy first, or use [p // W, p % W].")
+def rows_for_pixels(model, image, scores, target, baseline):
+    left, images = image.clone(), [image.clone()]
+    for pixel in scores.flatten().argsort(descending=True):
+        left[pixel] = baseline
+        images.append(left.clone())
+    return _probability(model(torch.stack(images)), target)
+
+
 # Who is gone at a step.
 
 
@@ -578,6 +587,37 @@ deletion_steps.mistake(
 deletion_steps.mistake(
     "You divide by the probability of the whole image, so the curve begins at 1. Asked is the probability itself.",
     share_of_the_first=then(lambda curve: curve / curve[0]),
+)
+
+
+deletion_steps.mistake(
+    "You stretch the curve from 1 down to 0. Asked is the probability itself.",
+    stretched=then(lambda curve: (curve - curve[-1]) / (curve[0] - curve[-1])),
+)
+
+
+deletion_steps.mistake(
+    "You subtract the probability of the empty image. Asked is the probability itself.",
+    above_the_last=then(lambda curve: curve - curve[-1]),
+)
+
+
+deletion_steps.mistake(
+    "Your curve never rises: you keep the lowest probability so far. It rises where a pixel goes that speaks against "
+    "the target.",
+    never_rises=then(lambda curve: curve.cummin(0).values),
+)
+
+
+deletion_steps.mistake(
+    "You sort the curve. It rises where a pixel goes that speaks against the target: leave it as it comes.",
+    sorted_curve=then(lambda curve: curve.sort(descending=True).values),
+)
+
+
+deletion_steps.mistake(
+    "That is the cross-entropy, minus the logarithm of the probability. Asked is the probability itself.",
+    the_loss=then(lambda curve: -curve.log()),
 )
 
 

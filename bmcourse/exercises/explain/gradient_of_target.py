@@ -275,8 +275,9 @@ gradient_of_target.mistake(
 
 
 gradient_of_target.mistake(
-    "Under no_grad the model keeps no graph, and there is no way back. Only the result needs none: run the model with "
-    "gradients switched on.",
+    "What you go back from has no graph: no_grad, detach(), item() or argmax has cut it off. Only the result needs "
+    "none: "
+    "keep the outputs as they are, with gradients switched on.",
     under_no_grad=torch.no_grad()(gradient_of_target.reference),
 )
 
@@ -501,6 +502,66 @@ gradient_of_target.mistake(
 gradient_of_target.mistake(
     "You divide by the largest absolute value, which is for pictures. Return the gradient as it is.",
     scaled_for_a_picture=then(lambda gradient, x: gradient / gradient.abs().max()),
+)
+
+
+gradient_of_target.mistake(
+    "That is minus the gradient of the loss: it is divided by the batch size, and the other outputs have a part in it. "
+    "Take the target's output alone.",
+    minus_the_loss=of(lambda outputs, targets: -F.cross_entropy(outputs, targets)),
+)
+
+
+gradient_of_target.mistake(
+    "You subtract the mean of the outputs. Take the target's output alone.",
+    of_the_output_above_the_mean=of(lambda outputs, targets: (_chosen(outputs, targets) - outputs.mean(1)).sum()),
+)
+
+
+gradient_of_target.mistake(
+    "You subtract all the other outputs. Take the target's output alone.",
+    of_the_output_less_the_others=of(lambda outputs, targets: 2 * _chosen(outputs, targets).sum() - outputs.sum()),
+)
+
+
+@gradient_of_target.mistake(
+    "You go back several times through one run of the model, and torch has freed its graph after the first. Go back "
+    "once, "
+    "from the sum of the chosen outputs."
+)
+def graph_used_twice(model, x, targets):
+    x = x.clone().requires_grad_()
+    chosen = _chosen(model(x), targets)
+    return torch.stack([torch.autograd.grad(one, x)[0][row] for row, one in enumerate(chosen)])
+
+
+gradient_of_target.mistake(
+    "That is the length of each gradient, one number for an input. Return the gradient, of the shape of x.",
+    lengths=then(lambda gradient, x: gradient.flatten(1).norm(dim=1)),
+)
+
+
+gradient_of_target.mistake(
+    "You take the largest absolute value over the channels, as for a picture. Return the gradient, of the shape of x.",
+    largest_of_channels=then(lambda gradient, x: gradient.abs().amax(dim=1)),
+)
+
+
+gradient_of_target.mistake(
+    "You average over dim=1. Return the gradient, of the shape of x.",
+    averaged_over_features=then(lambda gradient, x: gradient.mean(dim=1)),
+)
+
+
+gradient_of_target.mistake(
+    "You add up over dim=1. Return the gradient, of the shape of x.",
+    added_up_over_features=then(lambda gradient, x: gradient.sum(dim=1)),
+)
+
+
+gradient_of_target.mistake(
+    "You divide each gradient by its length. Return the gradient as it is.",
+    length_one=then(lambda gradient, x: gradient / gradient.flatten(1).norm(dim=1).view(-1, *[1] * (x.ndim - 1))),
 )
 
 

@@ -38,11 +38,11 @@ def sum_of_cubes(x):
 def paths():
     x, baseline = uncommon(torch.tensor([[1.0, 0.0, -2.0, 1.0]]), torch.tensor([[1.0, -1.0, 0.5, 0.0]]))
     return [
-        (first_times_second, torch.tensor([2.0, 3.0]), torch.tensor([0.0, 0.0]), 1),
+        (first_times_second, torch.tensor([2.0, 3.0]), torch.tensor([0.0, 1.0]), 2),
         (sum_of_cubes, torch.tensor([2.0, -1.0, 0.5]), torch.tensor([1.0, 1.0, -1.0]), 4),
         (nn.Sequential(classifier(5, 1), nn.Flatten(0)), 2 * torch.randn(5), torch.randn(5), 7),
         (nn.Sequential(classifier(12, 1), nn.Flatten(0)), 3 * torch.randn(3, 4), torch.zeros(3, 4), 10),
-        (nn.Sequential(classifier(4, 1), nn.Flatten(0)).double(), x.detach(), baseline.detach(), 3),
+        (nn.Sequential(classifier(4, 1), nn.Flatten(0)).double(), x.detach(), baseline.detach(), 1),
     ]
 
 
@@ -434,6 +434,59 @@ integrate_path.mistake(
 )
 
 
+@integrate_path.mistake(
+    "You average the gradients at both borders of each piece, the rule of trapezoids. Take the gradient in the middle "
+    "of "
+    "the piece: (k + 0.5) / steps."
+)
+def trapezoids(model, x, baseline, steps):
+    ends = torch.arange(steps + 1).view(-1, *[1] * x.ndim) / steps
+    points = (baseline + ends * (x - baseline)).requires_grad_()
+    gradients = torch.autograd.grad(model(points).sum(), points)[0]
+    return (x - baseline) * (gradients[1:] + gradients[:-1]).mean(dim=0) / 2
+
+
+integrate_path.mistake(
+    "linspace(0, 1, steps) has steps - 1 gaps, and so many middles. There are `steps` pieces: (k + 0.5) / steps.",
+    middles_of_linspace=along(lambda steps: (torch.linspace(0, 1, steps)[1:] + torch.linspace(0, 1, steps)[:-1]) / 2),
+)
+
+
+@integrate_path.mistake(
+    "You average the outputs on the way. Average their gradients to the points, torch.autograd.grad(..., points)."
+)
+def outputs_averaged(model, x, baseline, steps):
+    points = baseline + _middles(steps).view(-1, *[1] * x.ndim) * (x - baseline)
+    return (x - baseline) * model(points).mean()
+
+
+@integrate_path.mistake(
+    "You multiply the way by the change of the output. Each feature has a gradient of its own: average them on the way."
+)
+def change_times_way(model, x, baseline, steps):
+    return (x - baseline) * (model(x[None]) - model(baseline[None]))
+
+
+integrate_path.mistake(
+    "Only the first piece counts, divided by the steps: the `return` stands inside the loop.",
+    returned_in_the_loop=along(
+        combine=lambda x, baseline, gradients, points: (x - baseline) * gradients[0] / len(gradients),
+    ),
+)
+
+
+integrate_path.mistake(
+    "Only the first piece counts. Average the gradients of all pieces: mean(dim=0).",
+    first_piece_only=along(combine=lambda x, baseline, gradients, points: (x - baseline) * gradients[0]),
+)
+
+
+integrate_path.mistake(
+    "You multiply by the square of the way. Multiply by the way, x - baseline, once.",
+    way_squared=along(combine=lambda x, baseline, gradients, points: (x - baseline) ** 2 * gradients.mean(dim=0)),
+)
+
+
 integrate_path.mistake(
     "Your sign is turned round: the way leads from the baseline to x, so it is x - baseline.",
     sign_turned=along(combine=lambda x, baseline, gradients, points: (baseline - x) * gradients.mean(dim=0)),
@@ -479,8 +532,9 @@ integrate_path.mistake(
 
 
 integrate_path.mistake(
-    "You ask for the gradient to x, but a point moves by its share only when x moves. Ask for the gradient to the "
-    "points: each counts in full.",
+    "Each gradient is multiplied by its share of the way only: you ask for the gradient to x, or you multiply by the "
+    "point "
+    "less the baseline. Every gradient, to its point, counts in full: their mean times x - baseline.",
     gradient_to_x=along(
         combine=lambda x, b, gradients, points: (
             (x - b) * (gradients * _middles(len(points)).view(-1, *[1] * x.ndim)).mean(dim=0)
@@ -490,8 +544,9 @@ integrate_path.mistake(
 
 
 integrate_path.mistake(
-    "You ask for the gradient to x through the sum of all outputs: each point counts by its share only, and nothing "
-    "is averaged. Ask for the gradient to the points, and take their mean.",
+    "Each gradient is multiplied by its share of the way only, and they are added up: you ask for the gradient to x, "
+    "or "
+    "multiply by the point less the baseline. Ask for those to the points, and take their mean, times x - baseline.",
     gradient_to_x_not_averaged=along(
         combine=lambda x, b, gradients, points: (
             (x - b) * (gradients * _middles(len(points)).view(-1, *[1] * x.ndim)).sum(dim=0)

@@ -299,6 +299,57 @@ kernel_weight.mistake(
 )
 
 
+kernel_weight.mistake(
+    "1 / C shares the weight out among the teams of this size, and all sizes count alike. Multiply by (players - 1) / "
+    "(size * (players - size)).",
+    one_over_teams=inner(lambda size, players: 1 / math.comb(players, size)),
+)
+
+
+kernel_weight.mistake(
+    "You multiply by the number of teams. One team gets its part only: C belongs into the denominator.",
+    teams_on_top=inner(lambda size, players: (players - 1) * math.comb(players, size) / (size * (players - size))),
+)
+
+
+kernel_weight.mistake(
+    "You add C to size * (players - size). The factors of the denominator are multiplied: C * size * (players - size).",
+    teams_added=inner(lambda size, players: (players - 1) / (math.comb(players, size) + size * (players - size))),
+)
+
+
+kernel_weight.mistake(
+    "You count the teams among players - 2. C is the number of teams of this size among all: math.comb(players, size).",
+    teams_without_two=inner(
+        lambda size, players: (players - 1) / (max(math.comb(players - 2, size - 1), 1) * size * (players - size))
+    ),
+)
+
+
+kernel_weight.mistake(
+    "On top stands players - 1, not players - 2.",
+    two_less_on_top=inner(lambda size, players: (players - 2) / (math.comb(players, size) * size * (players - size))),
+)
+
+
+kernel_weight.mistake(
+    "You round the weight. Return it as it is.",
+    rounded=inner(lambda size, players: round(kernel_weight(size, players), 4)),
+)
+
+
+kernel_weight.mistake(
+    "You round the weight to three digits. Return it as it is.",
+    rounded_to_three=inner(lambda size, players: round(kernel_weight(size, players), 3)),
+)
+
+
+kernel_weight.mistake(
+    "All teams get the weight 1. Small and large teams count most: (players - 1) / (C * size * (players - size)).",
+    all_alike=inner(lambda size, players: 1.0),
+)
+
+
 def shapley(size, players):
     return math.factorial(size) * math.factorial(max(players - size - 1, 0)) / math.factorial(players)
 

@@ -219,7 +219,9 @@ penalise_forbidden.mistake(
 
 
 penalise_forbidden.mistake(
-    "Under no_grad the model keeps no graph, and there is no way back, to x or to the parameters.",
+    "What you go back from has no graph: no_grad, detach() or item() has cut it off. Then no way leads back, to x or "
+    "to "
+    "the parameters.",
     under_no_grad=torch.no_grad()(penalise_forbidden.reference),
 )
 
