@@ -304,6 +304,19 @@ def distance(answers, labels):
     return sum(abs(a - b) for a, b in zip(answers, labels, strict=True)) / len(labels)
 
 
+accuracy.mistake(
+    "Those are percent, and of wrong answers. Return the share of right ones, from 0 to 1.",
+    percent_of_wrong=of_hits(lambda h: 100 * (len(h) - sum(h)) / len(h)),
+)
+accuracy.mistake(
+    "Your count is 1 at most: = 1 sets it, and += 1 adds to it.", count_set_to_one=of_hits(lambda h: any(h) / len(h))
+)
+accuracy.mistake(
+    "You take the answers for places: `for i in answers` gives the answers. Use range(len(answers)), or zip.",
+    answers_as_places=lambda answers, labels: sum(answers[i] == labels[i] for i in answers) / len(answers),
+)
+
+
 @accuracy.mistake(KEPT)
 def kept_between_calls(answers, labels, seen=[]):  # noqa: B006 - this is the mistake
     seen.extend(hits(answers, labels))

@@ -197,6 +197,14 @@ average.mistake(
     only_last_divided=lambda numbers: sum(numbers[:-1]) + numbers[-1] / len(numbers),
 )
 average.mistake(
+    "You take the numbers for places: `for i in numbers` gives the numbers themselves, so add i and not numbers[i].",
+    numbers_as_places=lambda numbers: sum(numbers[i] for i in numbers) / len(numbers),
+)
+average.mistake(
+    "sum / 2 * n divides by 2 and multiplies by n. Divide the sum by how many numbers there are.",
+    half_times_count=lambda numbers: sum(numbers) / 2 * len(numbers),
+)
+average.mistake(
     "Equal numbers count once only. A set drops what comes twice: use the list.",
     equal_once=lambda numbers: sum(set(numbers)) / len(set(numbers)),
 )

@@ -267,6 +267,10 @@ count_gpt.mistake(
     rule_of_thumb=lambda L, C, V, T: 12 * L * C**2,
 )
 count_gpt.mistake(
+    "The positions, the last norm and the 13 C of the blocks are missing. Small parts count too.",
+    large_parts_only=with_parts(positions=nothing, norm=nothing, blocks=lambda L, C, V, T: L * 12 * C**2),
+)
+count_gpt.mistake(
     "You count a row for each token at each place. Tokens and positions have two tables, which are added.",
     token_at_each_place=with_parts(positions=lambda L, C, V, T: C * T * V),
 )

@@ -214,6 +214,11 @@ count_mlp.mistake(
     around_the_end=lambda sizes: sum((sizes[i - 1] + 1) * sizes[i] for i in range(len(sizes))),
 )
 count_mlp.mistake(
+    "You count weights from the last size back to the first: sizes[i - 1] is the last one where i is 0. Let i begin "
+    "with 1.",
+    weights_around_the_end=lambda sizes: sum(sizes[i - 1] * sizes[i] for i in range(len(sizes))) + sum(sizes[1:]),
+)
+count_mlp.mistake(
     "You look up the place of a size with index(), which finds the first such size. Where a size comes twice, that "
     "is the wrong one: go through the places, or use zip.",
     place_by_index=lambda sizes: sum((n + 1) * sizes[sizes.index(n) + 1] for n in sizes[:-1]),

@@ -162,6 +162,13 @@ memory_to_train.mistake(
     order_reversed=per_weight(16, 12, 8),
 )
 memory_to_train.mistake(
+    "Your adam has 24 bytes for each weight. Weights, gradients and its two numbers are 4 numbers of 4 bytes: 16.",
+    adam_of_24=per_weight(8, 12, 24),
+)
+memory_to_train.mistake(
+    "Adam's two numbers are counted as two bytes. Each is in fp32: 4 bytes.", adam_in_bytes=per_weight(8, 12, 10)
+)
+memory_to_train.mistake(
     "Adam keeps two numbers for each weight, and you count three: it has nothing of momentum beside them, and "
     "the count of its steps is one number for all.",
     adam_with_three=per_weight(8, 12, 20),

@@ -181,6 +181,12 @@ most_exact.mistake(
     ),
 )
 most_exact.mistake(
+    "You take the size that is nearest to the memory, even where it does not fit. The largest that fits is asked for, "
+    "and None where none does.",
+    nearest=lambda parameters, memory: min(SIZES, key=lambda name: abs(memory - parameters * SIZES[name])),
+)
+most_exact.mistake('Where nothing fits, return None. You return "none".', small_text_for_nothing=first(nothing="none"))
+most_exact.mistake(
     "Where nothing fits, max() of nothing raises an error. Return None there.",
     max_of_nothing=lambda parameters, memory: max(
         (name for name, size in SIZES.items() if size * parameters <= memory), key=SIZES.get

@@ -234,8 +234,23 @@ training_days.mistake(
     upside_down=lambda *sizes: 1 / training_days(*sizes),
 )
 training_days.mistake(
-    "You divided the wrong way round, speed by work. Time is work divided by speed.",
-    speed_by_work=lambda n, d, c, f, u: c * f * u / (6 * n * d) / 86_400,
+    "Your days are next to nothing, on every input. Work is divided by speed, and not the other way round; both are in "
+    "operations, without another 1e9 or 1e12.",
+    next_to_nothing=times(1e-15),
+)
+training_days.mistake("Your day has 60 hours. It has 24.", sixty_hours=times(24 / 60))
+training_days.mistake(
+    "You multiply by 1 - utilisation. Divide by the utilisation.",
+    lost_share_multiplied=lambda *sizes: training_days(*sizes[:4], 1) * (1 - sizes[4]),
+)
+training_days.mistake(
+    "You multiply by 1 + utilisation. Divide by the utilisation.",
+    one_plus_utilisation=lambda *sizes: training_days(*sizes[:4], 1) * (1 + sizes[4]),
+)
+training_days.mistake(
+    "6 * parameters + tokens / ... divides the tokens only and adds the rest. Each token costs 6 operations per "
+    "parameter: multiply all three, then divide.",
+    tokens_divided_and_added=lambda n, d, c, f, u: 6 * n + d / (c * f * u) / 86_400,
 )
 training_days.mistake(
     "That is the work, in operations. Divide it by the speed of all chips together, and turn seconds to days.",

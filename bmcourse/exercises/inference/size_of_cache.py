@@ -194,6 +194,14 @@ size_of_cache.mistake(
     all_added_once=lambda *sizes: sum(sizes),
 )
 size_of_cache.mistake(
+    "`layers` and `heads` are added. Every layer has all heads: multiply.",
+    layers_and_heads_added=sized(lambda s: (s["layers"] + s["heads"]) / (s["layers"] * s["heads"])),
+)
+size_of_cache.mistake(
+    "`bytes_per_value` is added. Each number takes so many bytes: multiply.",
+    bytes_added=added(lambda bytes_per_value, **others: 2 * math.prod(others.values()) + bytes_per_value),
+)
+size_of_cache.mistake(
     "2 is added, not multiplied. There is a key and a value: twice as many numbers.",
     two_added=lambda *sizes: 2 + math.prod(sizes),
 )
