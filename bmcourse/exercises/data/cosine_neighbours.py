@@ -25,16 +25,14 @@ def cosine_neighbours(vectors, index, count):
 @cosine_neighbours.cases
 def cases():
     fan = torch.tensor([0.0, 0.7, 0.04, 0.9, 0.02, 3.0, 0.06])  # angles, some of them very near each other
+    fan = torch.stack([fan.cos(), fan.sin(), torch.full((7,), 0.3)], 1)
+    lengths = torch.tensor([[3.0], [1.0], [5.0], [2.0], [0.1], [1.0], [4.0]])
     scattered = uncommon(torch.randn(12, 4) * torch.rand(12, 1) * 5)[0].detach()
     return [
-        (torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.2, 3.0], [-1.0, 0.1]]), 0, 3),
-        (torch.tensor([[0.0, 1.0], [1.0, 1.0], [9.0, 3.0], [-4.0, -3.9], [1.0, 1.2]]), 1, 3),
-        (torch.tensor([[2.0, 4.0, 6.0], [1.0, 0.0, 0.0], [1.0, 2.0, 3.0], [0.9, 2.0, 3.0], [0.0, 1.0, 1.0]]), 2, 2),
-        (
-            torch.stack([fan.cos(), fan.sin()], 1) * torch.tensor([[3.0], [1.0], [5.0], [2.0], [0.1], [1.0], [4.0]]),
-            6,
-            6,
-        ),
+        (torch.tensor([[1.0, 0.0, 0.2], [2.0, 1.0, 0.0], [0.2, 3.0, 0.1], [-1.0, 0.1, 0.5]]), 0, 3),
+        (torch.tensor([[0.0, 1.0, 1.0], [1.0, 1.0, 0.3], [9.0, 3.0, 1.0], [-4.0, -3.9, -1.0], [1.0, 1.2, 0.2]]), 1, 3),
+        (torch.tensor([[2.0, 4.0, 6.0], [1.0, 0.0, 0.0], [1.0, 2.0, 3.0], [0.9, 2.0, 3.0], [0.0, 1.0, 1.5]]), 2, 2),
+        (fan * lengths, 6, 6),
         (scattered, 7, 5),
         (torch.randn(9, 3) + torch.tensor([3.0, 0.0, 0.0]), 3, 8),
         (torch.randn(6, 5) - 2, 5, 1),

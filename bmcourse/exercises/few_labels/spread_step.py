@@ -117,14 +117,14 @@ def through(S, mend=True):
     return answer
 
 
+AND_NAN = "And where an input has no neighbours 0/0 is NaN (not a number): S is 0 there."
+
+
 def divided(message, **named):
     """A mistake in what the weights are divided by, made with care for inputs without neighbours and without it."""
     for name, S in named.items():
         spread_step.mistake(message, **{name: through(S)})
-        spread_step.mistake(
-            f"{message} And where an input has no neighbours 0/0 is NaN (not a number): S is 0 there.",
-            **{f"{name}_and_nan": through(S, mend=False)},
-        )
+        spread_step.mistake(f"{message} {AND_NAN}", **{f"{name}_and_nan": through(S, mend=False)})
 
 
 def d_of(weights):
@@ -243,67 +243,78 @@ spread_step.mistake(
 )
 
 
-def S_of(weights):
-    return (weights / (d_of(weights)[:, None] * d_of(weights)).sqrt()).nan_to_num(0.0)
+def unmended_S(weights):
+    return weights / (d_of(weights)[:, None] * d_of(weights)).sqrt()
 
 
-def mixed(mix):
+def step(S, scores, known, alpha):
+    return alpha * S @ scores + (1 - alpha) * known
+
+
+def mixed(mix, S_of=lambda weights: unmended_S(weights).nan_to_num(0.0)):
     """The answer `mix(S, scores, known, alpha)`, where S is right."""
     return lambda weights, scores, known, alpha: mix(S_of(weights), scores, known, alpha)
 
 
-spread_step.mistake(
+def mixing(message, **named):
+    """A mistake in what is done with S, made with care for inputs without neighbours and without it."""
+    for name, mix in named.items():
+        spread_step.mistake(message, **{name: mixed(mix)})
+        spread_step.mistake(f"{message} {AND_NAN}", **{f"{name}_and_nan": mixed(mix, unmended_S)})
+
+
+mixing(
     "You add what an input itself says (S plus ones on the diagonal). It hears its neighbours only.",
-    itself_too=mixed(lambda S, scores, known, alpha: alpha * (S @ scores + scores) + (1 - alpha) * known),
+    itself_too=lambda S, scores, known, alpha: alpha * (S @ scores + scores) + (1 - alpha) * known,
 )
-spread_step.mistake(
+mixing(
     "You subtract what the neighbours say: 1 - S is the graph's Laplacian. Take S.",
-    laplacian=mixed(lambda S, scores, known, alpha: alpha * (scores - S @ scores) + (1 - alpha) * known),
+    laplacian=lambda S, scores, known, alpha: alpha * (scores - S @ scores) + (1 - alpha) * known,
 )
-spread_step.mistake(
+mixing(
     "alpha and 1 - alpha are changed round. alpha is the share of the neighbours.",
-    shares_changed_round=mixed(lambda S, scores, known, alpha: (1 - alpha) * S @ scores + alpha * known),
+    shares_changed_round=lambda S, scores, known, alpha: (1 - alpha) * S @ scores + alpha * known,
 )
-spread_step.mistake(
+mixing(
     "You mix with the scores of the last step. The labels that are known must come in at every step, or they "
     "fade away.",
-    scores_not_known=mixed(lambda S, scores, known, alpha: alpha * S @ scores + (1 - alpha) * scores),
+    scores_not_known=lambda S, scores, known, alpha: alpha * S @ scores + (1 - alpha) * scores,
 )
-spread_step.mistake(
+mixing(
     "You spread the known labels again and again, so they never come further than one neighbour. Spread the scores.",
-    known_not_scores=mixed(lambda S, scores, known, alpha: alpha * S @ known + (1 - alpha) * known),
+    known_not_scores=lambda S, scores, known, alpha: alpha * S @ known + (1 - alpha) * known,
 )
-spread_step.mistake(
+mixing(
     "`scores` and `known` are changed round. The scores are spread, the known labels come in as they are.",
-    inputs_changed_round=mixed(lambda S, scores, known, alpha: alpha * S @ known + (1 - alpha) * scores),
+    inputs_changed_round=lambda S, scores, known, alpha: alpha * S @ known + (1 - alpha) * scores,
 )
-spread_step.mistake(
+mixing(
     "You spread the mixture: S reaches the known labels as well. First S @ scores, then mix.",
-    mixture_spread=mixed(lambda S, scores, known, alpha: S @ (alpha * scores + (1 - alpha) * known)),
+    mixture_spread=lambda S, scores, known, alpha: S @ (alpha * scores + (1 - alpha) * known),
 )
 spread_step.mistake(
     "You return the mixture without spreading it. The neighbours speak through S @ scores.",
     not_spread=mixed(lambda S, scores, known, alpha: alpha * scores + (1 - alpha) * known),
 )
-spread_step.mistake(
+mixing(
     "The known labels come in whole. Their share is 1 - alpha.",
-    known_whole=mixed(lambda S, scores, known, alpha: alpha * S @ scores + known),
+    known_whole=lambda S, scores, known, alpha: alpha * S @ scores + known,
 )
-spread_step.mistake(
+mixing(
     "The neighbours come in whole. Their share is alpha.",
-    neighbours_whole=mixed(lambda S, scores, known, alpha: S @ scores + (1 - alpha) * known),
+    neighbours_whole=lambda S, scores, known, alpha: S @ scores + (1 - alpha) * known,
 )
-spread_step.mistake(
+mixing(
     "You add the two parts whole, without alpha. The shares are alpha and 1 - alpha.",
-    both_whole=mixed(lambda S, scores, known, alpha: S @ scores + known),
+    both_whole=lambda S, scores, known, alpha: S @ scores + known,
 )
-spread_step.mistake(
+mixing(
     "The known labels are missing: alpha and `known` have no part in your answer.",
-    only_neighbours=mixed(lambda S, scores, known, alpha: S @ scores),
+    only_neighbours=lambda S, scores, known, alpha: S @ scores,
 )
-spread_step.mistake(
+mixing(
     "The known labels are missing. Add (1 - alpha) * known.",
-    known_missing=mixed(lambda S, scores, known, alpha: alpha * S @ scores),
+    known_missing=lambda S, scores, known, alpha: alpha * S @ scores,
 )
 spread_step.mistake(
     "The neighbours are missing. Add alpha * S @ scores.",
@@ -312,83 +323,77 @@ spread_step.mistake(
 spread_step.mistake(
     "You return `known` as it came.", known_as_it_came=mixed(lambda S, scores, known, alpha: known.clone())
 )
-spread_step.mistake(
+mixing(
     "You multiply both parts by alpha. The known labels have the share 1 - alpha.",
-    alpha_twice=mixed(lambda S, scores, known, alpha: alpha * (S @ scores + known)),
+    alpha_twice=lambda S, scores, known, alpha: alpha * (S @ scores + known),
 )
-spread_step.mistake(
+mixing(
     "You multiply the known labels by alpha once more: a bracket is in the wrong place. alpha * (S @ scores) + "
     "(1 - alpha) * known.",
-    bracket=mixed(lambda S, scores, known, alpha: alpha * (S @ scores + (1 - alpha) * known)),
+    bracket=lambda S, scores, known, alpha: alpha * (S @ scores + (1 - alpha) * known),
 )
-spread_step.mistake(
+mixing(
     "The known labels are subtracted. Add them: (1 - alpha) * known.",
-    known_subtracted=mixed(lambda S, scores, known, alpha: alpha * S @ scores - (1 - alpha) * known),
+    known_subtracted=lambda S, scores, known, alpha: alpha * S @ scores - (1 - alpha) * known,
 )
-spread_step.mistake(
+mixing(
     "The share of the known labels is 1 + alpha in your answer. It is 1 - alpha.",
-    one_plus_alpha=mixed(lambda S, scores, known, alpha: alpha * S @ scores + (1 + alpha) * known),
+    one_plus_alpha=lambda S, scores, known, alpha: alpha * S @ scores + (1 + alpha) * known,
 )
-spread_step.mistake(
+mixing(
     "Your alpha is always 0.99, as in the paper. It comes as an argument.",
-    always_99=mixed(lambda S, scores, known, alpha: 0.99 * S @ scores + 0.01 * known),
+    always_99=lambda S, scores, known, alpha: 0.99 * S @ scores + 0.01 * known,
 )
-spread_step.mistake(
+mixing(
     "Your alpha is always 0.9. It comes as an argument.",
-    always_9=mixed(lambda S, scores, known, alpha: 0.9 * S @ scores + 0.1 * known),
+    always_9=lambda S, scores, known, alpha: 0.9 * S @ scores + 0.1 * known,
 )
-spread_step.mistake(
+mixing(
     "Your alpha is always 0.5. It comes as an argument.",
-    always_half=mixed(lambda S, scores, known, alpha: 0.5 * S @ scores + 0.5 * known),
+    always_half=lambda S, scores, known, alpha: 0.5 * S @ scores + 0.5 * known,
 )
-spread_step.mistake(
+mixing(
     "`*` multiplies element by element, and the sizes do not fit. S @ scores adds up what the neighbours say.",
-    elementwise=lambda weights, scores, known, alpha: alpha * S_of(weights) * scores + (1 - alpha) * known,
+    elementwise=lambda S, scores, known, alpha: alpha * S * scores + (1 - alpha) * known,
 )
-spread_step.mistake(
+mixing(
     "You spread twice. One step is asked for.",
-    two_steps=lambda weights, scores, known, alpha: spread_step(
-        weights, spread_step(weights, scores, known, alpha), known, alpha
-    ),
+    two_steps=lambda S, *mixture: step(S, step(S, *mixture), *mixture[1:]),
 )
-spread_step.mistake(
+mixing(
     "You go on to the end of all steps: (1 - alpha) (1 - alpha S)^-1 known. One step from `scores` is asked for.",
-    to_the_end=mixed(
-        lambda S, scores, known, alpha: (
-            (1 - alpha) * torch.linalg.solve(torch.eye(len(S), dtype=S.dtype) - min(alpha, 0.999999) * S, known)
-        )
+    to_the_end=lambda S, scores, known, alpha: (
+        (1 - alpha) * torch.linalg.solve(torch.eye(len(S), dtype=S.dtype) - min(alpha, 0.999999) * S, known)
     ),
 )
-spread_step.mistake(
+mixing(
     "You return classes. The scores themselves are spread in the next step; classes come at the very end.",
-    classes=lambda weights, scores, known, alpha: spread_step(weights, scores, known, alpha).argmax(dim=1),
+    classes=lambda *mixture: step(*mixture).argmax(dim=1),
 )
-spread_step.mistake(
+mixing(
     "You make each row add up to 1. Then an input far from all labels speaks as loudly as a labelled one.",
-    rows_add_up_to_1=lambda *case: F.normalize(spread_step(*case), p=1, dim=1),
+    rows_add_up_to_1=lambda *mixture: F.normalize(step(*mixture), p=1, dim=1),
 )
-spread_step.mistake(
+mixing(
     "You make probabilities of the rows (softmax). Return the scores as they are.",
-    softmax_of_rows=lambda *case: spread_step(*case).softmax(dim=1),
+    softmax_of_rows=lambda *mixture: step(*mixture).softmax(dim=1),
 )
-spread_step.mistake(
+mixing(
     "You return the matrix S. Return alpha * S @ scores + (1 - alpha) * known.",
-    only_S=mixed(lambda S, scores, known, alpha: S),
+    only_S=lambda S, scores, known, alpha: S,
 )
-spread_step.mistake(
+mixing(
     "You put the known labels back as they were: that is label propagation, its hard sister. Here they too are "
     "mixed with what their neighbours say, so a wrong label can be outvoted.",
-    clamped=lambda weights, scores, known, alpha: torch.where(
-        known.sum(dim=1, keepdim=True) > 0, known, spread_step(weights, scores, known, alpha)
+    clamped=lambda S, scores, known, alpha: torch.where(
+        known.sum(dim=1, keepdim=True) > 0, known, step(S, scores, known, alpha)
     ),
 )
-spread_step.mistake(
+mixing(
     "You mix only the rows of labelled inputs; the others hear their neighbours whole. Every row is alpha * S @ scores "
     "+ (1 - alpha) * known.",
-    mixed_where_labelled=mixed(
-        lambda S, scores, known, alpha: torch.where(
-            known.sum(dim=1, keepdim=True) > 0, alpha * S @ scores + (1 - alpha) * known, S @ scores
-        )
+    mixed_where_labelled=lambda S, scores, known, alpha: torch.where(
+        known.sum(dim=1, keepdim=True) > 0, alpha * S @ scores + (1 - alpha) * known, S @ scores
     ),
 )
 
@@ -422,15 +427,18 @@ spread_step.mistake(
 )
 
 
-@spread_step.mistake(
-    "Your loop writes into the scores it still reads: later rows hear the new scores of earlier ones. Write into a new "
-    "tensor."
-)
-def row_after_row(weights, scores, known, alpha):
-    S, result = S_of(weights), scores.clone()
+def row_after_row(S, scores, known, alpha):
+    result = scores.clone()
     for i in range(len(S)):
         result[i] = alpha * S[i] @ result + (1 - alpha) * known[i]
     return result
+
+
+mixing(
+    "Your loop writes into the scores it still reads: later rows hear the new scores of earlier ones. Write into a new "
+    "tensor.",
+    row_after_row=row_after_row,
+)
 
 
 @spread_step.mistake("The result is right, but `scores` is changed: you write into it. Make a new tensor.")
@@ -448,7 +456,7 @@ def into_known(weights, scores, known, alpha):
 )
 def into_the_weights(weights, scores, known, alpha):
     result = spread_step(weights, scores, known, alpha)
-    weights.copy_(S_of(weights))
+    weights.copy_(unmended_S(weights).nan_to_num(0.0))
     return result
 
 
