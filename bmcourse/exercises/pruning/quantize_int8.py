@@ -341,7 +341,7 @@ def back(change):
 for name, (formula, message) in WRONG_SCALES.items():
     quantize_int8.mistake(message, **{name: int8(formula)})
 
-quantize_int8.mistake(THREE_DEVIATIONS, three_deviations=int8(lambda weight: 3 * weight.std() / 127))
+quantize_int8.mistake(THREE_DEVIATIONS, three_deviations=int8(lambda weight: 3 * weight.std(unbiased=False) / 127))
 quantize_int8.mistake(CONSTANT, at_least_a_constant=int8(lambda weight: (weight.abs().max() / 127).clamp(min=1e-4)))
 quantize_int8.mistake(ADDED, small_number_added=int8(lambda weight: weight.abs().max() / 127 + 1e-8))
 quantize_int8.mistake(

@@ -40,7 +40,7 @@ def cases():
         removal_case(4, 4, 4, [1, 3]),
         removal_case(3, 7, 5, [0]),
         removal_case(3, 5, 1, [4, 0, 2]),
-        removal_case(2, 3, 4, [0, 1, 2]),
+        removal_case(2, 3, 4, [2, 1]),
     ]
 
 
