@@ -162,7 +162,7 @@ def test_a_library_call_that_is_the_exercise_is_right_and_told_kindly():
         "return torch.nn.MSELoss()(prediction, target)",
     ):
         verdict = sandboxed(exercise, answer(source))
-        assert verdict.mark == FAILED and verdict.message.startswith("Right, and torch did it for you: ")
+        assert verdict.mark == FAILED and verdict.message.startswith("Right, and a library did it for you: ")
     assert sandboxed(exercise, answer("return (prediction - target).square().mean()")).mark == PASSED
 
 

@@ -75,6 +75,7 @@ class Exercise:
     rights: list = field(default_factory=list)
     mistakes: list = field(default_factory=list)
     advice: tuple = ()
+    tried: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         self.prompt = self.prompt or inspect.getdoc(self.reference)

@@ -140,14 +140,25 @@ def _verdict(exercise, first, again, expected, answer):
         faults = left
     if not any(faults):
         return _right_once(exercise, first, again, answer)
-    number = next(index for index, fault in enumerate(faults) if fault)
-    message = _known(exercise, first, expected) or _seen(exercise, first, expected, number) or faults[number]
-    right = faults.count("")
-    told = first[number].raised and first[number].raised.mistake
-    if right and message == faults[number] and len(faults) > 2 and not told:
-        message += f" (Right on {right} of {len(faults)} inputs.)"
+    number = _most_telling(first, faults)
+    message = (
+        _known(exercise, first, expected) or _seen(exercise, first, expected, number) or _general(first, faults, number)
+    )
     rows = _rows(exercise, number, first[number], expected[number])
-    return Verdict(FAILED, exercise.name, message[0].upper() + message[1:], rows)
+    return Verdict(FAILED, exercise.name, message, rows)
+
+
+def _most_telling(first, faults):
+    """The number of the case to show: the first in which `run` itself knows what is wrong, or else that is wrong."""
+    wrong = [number for number, fault in enumerate(faults) if fault]
+    return next((n for n in wrong if first[n].raised and first[n].raised.mistake), wrong[0])
+
+
+def _general(first, faults, number):
+    """The sentence on one case, and on how many inputs the answer is right."""
+    right, told = faults.count(""), first[number].raised and first[number].raised.mistake
+    count = f" (Right on {right} of {len(faults)} inputs.)" if right and len(faults) > 2 and not told else ""
+    return faults[number][0].upper() + faults[number][1:] + count
 
 
 def _untouched(answer):
@@ -163,12 +174,14 @@ def _known(exercise, first, expected):
 
     Gradients and what is left behind count, unless a wrong value alone tells enough.
     """
-    for alike in (_same, _same_value):
+    for known in exercise.mistakes:
+        if _alike(exercise, first, known, _same):
+            return known.message
+    wrong = any(_wrong_value(exercise, *pair) for pair in zip(first, expected, strict=True))
+    if wrong and not all(outcome.raised for outcome in first):
         for known in exercise.mistakes:
-            if _alike(exercise, first, known.answer, alike):
+            if _alike(exercise, first, known, _same_value):
                 return known.message
-        if not any(_wrong_value(exercise, *pair) for pair in zip(first, expected, strict=True)):
-            break
     return ""
 
 
@@ -180,12 +193,11 @@ def _seen(exercise, first, expected, number):
     """What can be said of a wrong answer that nobody has catalogued; "" where that is nothing."""
     came = first[number]
     if came.nothing and not came.raised and came.value is not None and not _gives_nothing(exercise):
-        return "your code gave back None. Is the `return` missing?"
-    values = [index for index, outcome in enumerate(first) if not outcome.raised]
-    cases = fresh_cases(exercise)
-    named = [dict(zip(input_names(exercise, cases[index]), cases[index], strict=True)) for index in values]
-    if len(values) == len(first):
-        return relation(named, [first[index].value for index in values], [expected[index].value for index in values])
+        return "Your code gave back None. Is the `return` missing?"
+    if not any(outcome.raised for outcome in first):
+        named = [dict(zip(input_names(exercise, case), case, strict=True)) for case in fresh_cases(exercise)]
+        found = relation(named, [outcome.value for outcome in first], [outcome.value for outcome in expected])
+        return found[:1].upper() + found[1:]
     return ""
 
 
@@ -207,8 +219,8 @@ def _right_once(exercise, first, again, answer):
             return Verdict(FAILED, exercise.name, message, _rows(exercise, index, other, one))
     if used := called(answer) & set(exercise.built):
         message = (
-            f"Right, and torch did it for you: {', '.join(sorted(used))}. The point here is to see what is inside. "
-            "Build it from simpler operations, and hold yours against torch's."
+            f"Right, and a library did it for you: {', '.join(sorted(used))}. The point here is to see what is inside. "
+            "Build it from simpler operations, and hold yours against the library's."
         )
         return Verdict(FAILED, exercise.name, message)
     count = f"on all {len(first)} inputs" if len(first) > 1 else "on the one input"
@@ -257,9 +269,18 @@ def _wants_a_gradient(case):
     return any(isinstance(value, torch.Tensor) and value.requires_grad for value in case)
 
 
-def _alike(exercise, tried, wrong, alike):
+def _alike(exercise, tried, known, alike):
     """Whether a catalogued wrong answer behaves as the student's does on every case; most differ on the first."""
-    return all(alike(*pair, exercise.tolerance) for pair in zip(tried, outcomes(exercise, wrong), strict=True))
+    return all(alike(*pair, exercise.tolerance) for pair in zip(tried, _outcomes_of(exercise, known), strict=True))
+
+
+def _outcomes_of(exercise, known):
+    """What a catalogued answer does, case by case; what was once tried is remembered."""
+    done, rest = exercise.tried.setdefault(known.name, ([], outcomes(exercise, known.answer)))
+    yield from done
+    for outcome in rest:
+        done.append(outcome)
+        yield outcome
 
 
 def _same(one, other, tolerance):
@@ -273,7 +294,9 @@ def _same(one, other, tolerance):
 
 
 def _same_value(one, other, tolerance):
-    return _same_error(one, other) and _equal(detached(one.value), detached(other.value), tolerance)
+    """Equal numbers, and errors of one type: what the text of an error says depends on how a line is written."""
+    types = [outcome.raised and outcome.raised.text.partition(":")[0] for outcome in (one, other)]
+    return types[0] == types[1] and _equal(detached(one.value), detached(other.value), tolerance)
 
 
 def _same_error(one, other):

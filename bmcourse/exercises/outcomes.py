@@ -67,7 +67,8 @@ def tried_twice(exercise, answer, caught=BaseException):
 
     What it prints is shown the first time only.
     """
-    with same_surroundings():
+    with same_surroundings(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         first = [outcome.packed() for outcome in outcomes(exercise, answer, 1, caught)]
         with muted():
             return [first, [outcome.packed() for outcome in outcomes(exercise, answer, 2, caught)]]

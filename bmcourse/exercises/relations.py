@@ -171,11 +171,11 @@ def _multiple(inputs, came, right):
         return ""
     if _all_near(factors, [factors[0]] * len(factors)):
         return f"is {_simple(factors[0])} times what was expected, on every input."
-    for what, counts in _counts([inputs[index] for index in used]):
+    for what, counts, more, less in _counts([inputs[index] for index in used]):
         if _all_near(factors, counts):
-            return f"is {counts[0]} times what was expected, and {what} is {counts[0]}: a sum in place of a mean?"
+            return f"is {counts[0]} times what was expected, and {what} is {counts[0]}: {more}"
         if all(counts) and _all_near(factors, [1 / count for count in counts]):
-            return f"is 1/{counts[0]} of what was expected, and {what} is {counts[0]}: a mean in place of a sum?"
+            return f"is 1/{counts[0]} of what was expected, and {what} is {counts[0]}: {less}"
     return ""
 
 
@@ -192,20 +192,24 @@ def _all_near(numbers, others):
     return all(math.isclose(*pair, rel_tol=NEAR) for pair in zip(numbers, others, strict=True))
 
 
+MEAN = "a sum in place of a mean?", "a mean in place of a sum?"
+FACTOR = "one factor too many, or a division forgotten?", "a factor forgotten, or one division too many?"
+
+
 def _counts(cases):
-    """What can be counted in the inputs: what it is, and the count in each case."""
+    """What can be counted in the inputs: what it is, the count in each case, and what a multiple and a part mean."""
     import torch
 
     for name in cases[0]:
         values = [case[name] for case in cases]
         if all(isinstance(value, torch.Tensor) and value.ndim for value in values):
-            yield f"the number of elements of `{name}`", [value.numel() for value in values]
-            yield f"the length of `{name}`", [len(value) for value in values]
-            yield f"the last dimension of `{name}`", [value.shape[-1] for value in values]
+            yield f"the number of elements of `{name}`", [value.numel() for value in values], *MEAN
+            yield f"the length of `{name}`", [len(value) for value in values], *MEAN
+            yield f"the last dimension of `{name}`", [value.shape[-1] for value in values], *MEAN
         elif all(isinstance(value, (list, tuple, str)) for value in values):
-            yield f"the length of `{name}`", [len(value) for value in values]
+            yield f"the length of `{name}`", [len(value) for value in values], *MEAN
         elif all(type(value) in (int, float) for value in values):
-            yield f"`{name}`", values
+            yield f"`{name}`", values, *FACTOR
 
 
 def _offset(came, right):
