@@ -303,7 +303,7 @@ cosine_neighbours.mistake(
     values=similarities(lambda top: top.values),
 )
 cosine_neighbours.mistake(
-    "topk gives two tensors, the values and their indices. Return the second: topk(count).indices.",
+    "`topk` gives two tensors, the values and their indices. Return the second: topk(count).indices.",
     values_and_indices=similarities(lambda top: top),
 )
 cosine_neighbours.mistake(

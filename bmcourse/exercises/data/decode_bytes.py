@@ -115,7 +115,7 @@ decode_bytes.mistake(
     byte_by_byte=then(lambda data: "".join(bytes([byte]).decode(errors="replace") for byte in data)),
 )
 decode_bytes.mistake(
-    "chr() and latin-1 make one character of every byte. In UTF-8, é has two bytes and 中 three: bytes(...) "
+    "`chr()` and latin-1 make one character of every byte. In UTF-8, é has two bytes and 中 three: bytes(...) "
     "and then .decode('utf-8').",
     latin_1=then(lambda data: data.decode("latin-1")),
 )
@@ -165,7 +165,7 @@ decode_bytes.mistake(
     list_of_characters=then(lambda data: list(data.decode(errors="replace"))),
 )
 decode_bytes.mistake(
-    "str() of bytes writes them as Python does: \"b'hi'\". Use .decode('utf-8', errors='replace').",
+    "`str()` of bytes writes them as Python does: \"b'hi'\". Use .decode('utf-8', errors='replace').",
     written_as_python=then(str),
 )
 decode_bytes.mistake(
@@ -211,15 +211,22 @@ decode_bytes.mistake(
     ),
 )
 decode_bytes.mistake(
+    "`chr()` makes one character of every number: é has two bytes, 中 three, and a pair may hold merged tokens again. "
+    "Build the bytes of every token, join them, and decode once.",
+    chr_of_one_level=lambda ids, merges: "".join(
+        chr(part) for i in ids for part in (merges[i - 256] if i > 255 else (i,))
+    ),
+)
+decode_bytes.mistake(
     "You leave the merged tokens out. Token 256 + i stands for the two tokens of merges[i].",
     merged_left_out=undone(lambda i, merges: []),
 )
 decode_bytes.mistake(
-    "bytes() takes numbers below 256. First replace each token from 256 on by the bytes it stands for.",
+    "`bytes()` takes numbers below 256. First replace each token from 256 on by the bytes it stands for.",
     not_undone=lambda ids, merges: bytes(ids).decode(errors="replace"),
 )
 decode_bytes.mistake(
-    "chr() makes some character of a merged token. Token 256 + i stands for the two tokens of merges[i].",
+    "`chr()` makes some character of a merged token. Token 256 + i stands for the two tokens of merges[i].",
     chr_of_tokens=lambda ids, merges: "".join(map(chr, ids)),
 )
 decode_bytes.mistake(

@@ -213,6 +213,14 @@ def keeps_the_second(ids, pair, new):
     return [new if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids))]
 
 
+@merge_pair.mistake(
+    "The second token of the pair stays behind the new one, and the last token of all is lost. In a `for` loop `i += "
+    "2` has no effect: use `while i < len(ids)`."
+)
+def keeps_the_second_loses_the_last(ids, pair, new):
+    return [new if tuple(ids[i : i + 2]) == pair else ids[i] for i in range(len(ids) - 1)]
+
+
 @merge_pair.mistake("`new` is put between the two, and both stay. It stands in place of both.")
 def put_between(ids, pair, new):
     merged = []
@@ -364,7 +372,7 @@ def in_digits(ids, pair, new):
 
 
 @merge_pair.mistake(
-    "bytes() holds numbers below 256 only, and merged tokens are larger: after the first merge your code fails. Go "
+    "`bytes()` holds numbers below 256 only, and merged tokens are larger: after the first merge your code fails. Go "
     "through the list of numbers."
 )
 def as_bytes(ids, pair, new):

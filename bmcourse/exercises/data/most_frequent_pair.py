@@ -205,7 +205,7 @@ most_frequent_pair.mistake(
     pairs_of_words=lambda words: most_frequent_pair([words]),
 )
 most_frequent_pair.mistake(
-    "max(counts) compares the pairs themselves and finds the largest. Compare their counts: use `key`.",
+    "`max(counts)` compares the pairs themselves and finds the largest. Compare their counts: use `key`.",
     largest_pair=lambda words: max(counted(words)),
 )
 most_frequent_pair.mistake(
@@ -232,7 +232,7 @@ most_frequent_pair.mistake(
     rarest_and_first=first_by(lambda count, pair: count),
 )
 most_frequent_pair.mistake(
-    "most_common(1)[0] is the pair and its count. Return the pair alone, and of equally frequent pairs the "
+    "`most_common(1)[0]` is the pair and its count. Return the pair alone, and of equally frequent pairs the "
     "smaller one, not the first.",
     first_of_ties_and_count=lambda words: counted(words).most_common(1)[0],
 )
@@ -241,7 +241,7 @@ most_frequent_pair.mistake(
     pair_and_count=lambda words: min(counted(words).items(), key=lambda item: (-item[1], item[0])),
 )
 most_frequent_pair.mistake(
-    "most_common(1) is a list with one item: a pair and its count. Return the pair alone, and of equally frequent "
+    "`most_common(1)` is a list with one item: a pair and its count. Return the pair alone, and of equally frequent "
     "pairs the smaller one, not the first.",
     list_of_one=lambda words: counted(words).most_common(1),
 )

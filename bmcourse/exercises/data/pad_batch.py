@@ -218,12 +218,12 @@ pad_batch.mistake(
     floats=then(lambda batch, mask: (batch.float(), mask)),
 )
 pad_batch.mistake(
-    "torch.zeros makes floats, and fills up with 0. torch.full((B, T), padding) makes integers and fills up "
+    "`torch.zeros` makes floats, and fills up with 0. torch.full((B, T), padding) makes integers and fills up "
     "with `padding`.",
     floats_filled_with_0=lambda sequences, padding: (pad_batch(sequences, 0)[0].float(), pad_batch(sequences, 0)[1]),
 )
 pad_batch.mistake(
-    "torch.zeros makes floats, and fills up with 0. torch.full((B, T), padding) makes integers and fills up "
+    "`torch.zeros` makes floats, and fills up with 0. torch.full((B, T), padding) makes integers and fills up "
     "with `padding`; the mask needs dtype=torch.bool.",
     two_of_floats=lambda sequences, padding: tuple(part.float() for part in pad_batch(sequences, 0)),
 )
@@ -278,7 +278,7 @@ pad_batch.mistake(
     length_of_the_last=longest_is(lambda sequences: len(sequences[-1])),
 )
 pad_batch.mistake(
-    "max(sequences) is the list that comes last in order, not the longest. Write max(len(ids) for ids in sequences), "
+    "`max(sequences)` is the list that comes last in order, not the longest. Write max(len(ids) for ids in sequences), "
     "or max(sequences, key=len).",
     max_of_lists=longest_is(lambda sequences: len(max(sequences))),
 )

@@ -115,16 +115,16 @@ confident_labels.mistake(
     logits_compared=confident(lambda logits: logits),
 )
 confident_labels.mistake(
-    "softmax(dim=0) runs over the inputs. The classes of one input are a row: dim=1.",
+    "`softmax(dim=0)` runs over the inputs. The classes of one input are a row: dim=1.",
     softmax_over_the_inputs=confident(lambda logits: logits.softmax(dim=0)),
 )
 confident_labels.mistake(
-    "softmax(dim=0) runs over the inputs, and the labels come from it as well. The classes of one input are a row: "
+    "`softmax(dim=0)` runs over the inputs, and the labels come from it as well. The classes of one input are a row: "
     "dim=1.",
     labels_over_the_inputs=confident_labels.changed("softmax(dim=1)", "softmax(dim=0)"),
 )
 confident_labels.mistake(
-    "softmax runs over the whole table. Each input has probabilities of its own, which add up to 1: dim=1.",
+    "`softmax` runs over the whole table. Each input has probabilities of its own, which add up to 1: dim=1.",
     softmax_over_all=confident(lambda logits: logits.flatten().softmax(dim=0).reshape(logits.shape)),
 )
 confident_labels.mistake(
@@ -141,12 +141,12 @@ confident_labels.mistake(
     softmax_twice=confident(lambda logits: logits.softmax(dim=1).softmax(dim=1)),
 )
 confident_labels.mistake(
-    "exp() of large logits is infinite, and infinity by infinity NaN (not a number). softmax takes the largest logit "
+    "`exp()` of large logits is infinite, and infinity by infinity NaN (not a number). softmax takes the largest logit "
     "away first.",
     naive_softmax=confident(lambda logits: logits.exp() / logits.exp().sum(dim=1, keepdim=True)),
 )
 confident_labels.mistake(
-    "exp() alone makes no probabilities: divide by the sum of each row, or use softmax(dim=1).",
+    "`exp()` alone makes no probabilities: divide by the sum of each row, or use softmax(dim=1).",
     exp_without_a_sum=confident(lambda logits: logits.exp()),
 )
 confident_labels.mistake(
@@ -219,7 +219,7 @@ confident_labels.mistake(
 )
 
 confident_labels.mistake(
-    "max(dim=0) looks for the surest input of each class. The likeliest class of each input is max(dim=1).",
+    "`max(dim=0)` looks for the surest input of each class. The likeliest class of each input is max(dim=1).",
     max_over_the_inputs=confident_labels.changed(".max(dim=1)", ".max(dim=0)"),
 )
 
@@ -258,11 +258,11 @@ confident_labels.mistake(
     ),
 )
 confident_labels.mistake(
-    "nonzero() gives a column, (n, 1). Flatten it, or labels[places] becomes a column too.",
+    "`nonzero()` gives a column, (n, 1). Flatten it, or labels[places] becomes a column too.",
     column_of_places=then(lambda places, labels, logits: (places[:, None], labels)),
 )
 confident_labels.mistake(
-    "nonzero() gives a column, (n, 1), and labels[places] is one as well. Flatten the places: .nonzero().flatten().",
+    "`nonzero()` gives a column, (n, 1), and labels[places] is one as well. Flatten the places: .nonzero().flatten().",
     two_columns=then(lambda places, labels, logits: (places[:, None], labels[:, None])),
 )
 confident_labels.mistake(
@@ -270,11 +270,11 @@ confident_labels.mistake(
     column_of_labels=then(lambda places, labels, logits: (places, labels[:, None])),
 )
 confident_labels.mistake(
-    "squeeze() makes a single place a tensor without dimensions. Use flatten(), or squeeze(1).",
+    "`squeeze()` makes a single place a tensor without dimensions. Use flatten(), or squeeze(1).",
     squeezed=then(lambda places, labels, logits: (places.squeeze(), labels.squeeze())),
 )
 confident_labels.mistake(
-    "nonzero(as_tuple=True) and torch.where give a tuple with one tensor in it. Take that: [0].",
+    "`nonzero(as_tuple=True)` and torch.where give a tuple with one tensor in it. Take that: [0].",
     tuple_of_places=then(lambda places, labels, logits: ((places,), labels)),
 )
 confident_labels.mistake(
@@ -337,7 +337,7 @@ confident_labels.mistake(
     pairs=then(lambda places, labels, logits: torch.stack([places, labels], 1).repeat(3, 1)),
 )
 confident_labels.mistake(
-    "torch.tensor([]) holds floats: where no input is sure your result has another type. Give dtype=torch.long.",
+    "`torch.tensor([])` holds floats: where no input is sure your result has another type. Give dtype=torch.long.",
     floats_where_none=then(
         lambda places, labels, logits: (places, labels) if len(places) else (torch.tensor([]), torch.tensor([]))
     ),

@@ -205,18 +205,18 @@ consistency_loss.mistake(
     sigmoid=pays(strong_pays, lambda weak, threshold: weak.sigmoid().amax(dim=1) >= threshold),
 )
 consistency_loss.mistake(
-    "exp() of large logits is infinite, and infinity by infinity NaN (not a number). softmax takes the largest logit "
+    "`exp()` of large logits is infinite, and infinity by infinity NaN (not a number). softmax takes the largest logit "
     "away first.",
     naive_softmax=pays(
         strong_pays, lambda weak, threshold: (weak.exp() / weak.exp().sum(1, keepdim=True)).amax(1) >= threshold
     ),
 )
 consistency_loss.mistake(
-    "softmax(dim=0) runs over the batch. The classes of one input are a row: dim=1.",
+    "`softmax(dim=0)` runs over the batch. The classes of one input are a row: dim=1.",
     softmax_over_the_batch=pays(strong_pays, lambda weak, threshold: weak.softmax(dim=0).amax(dim=1) >= threshold),
 )
 consistency_loss.mistake(
-    "softmax(dim=0) runs over the batch, and labels and confidence both come from it. The classes of one input are a "
+    "`softmax(dim=0)` runs over the batch, and labels and confidence both come from it. The classes of one input are a "
     "row: dim=1.",
     labels_over_the_batch=pays(
         lambda weak, strong: against(strong, weak.softmax(dim=0).argmax(dim=1)),
@@ -224,7 +224,7 @@ consistency_loss.mistake(
     ),
 )
 consistency_loss.mistake(
-    "max(dim=0) finds the surest input for each class. The likeliest class of each input is max(dim=1).",
+    "`max(dim=0)` finds the surest input for each class. The likeliest class of each input is max(dim=1).",
     max_over_the_batch=lambda weak, strong, threshold: (
         against(strong, weak.softmax(dim=1).max(dim=0).indices) * (weak.softmax(dim=1).amax(dim=0) >= threshold)
     ).mean(),

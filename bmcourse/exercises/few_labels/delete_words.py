@@ -190,6 +190,24 @@ delete_words.mistake(
     empty=deleting(rightly, lambda words, draws: []),
 )
 delete_words.mistake(
+    "Not and NOT are negations as well: compare word.lower(). And where all words go, you return an empty list: let "
+    "the one with the largest number stay.",
+    capitals_deleted_and_empty=deleting(
+        lambda word, draw, rate, negations: draw >= rate or word in negations, lambda words, draws: []
+    ),
+)
+delete_words.mistake(
+    "You look at the numbers only: negations must stay, and where all words go, the one with the largest number.",
+    negations_deleted_and_empty=deleting(lambda word, draw, rate, negations: draw >= rate, lambda words, draws: []),
+)
+delete_words.mistake(
+    "A word whose number equals the rate stays: it goes only *below* the rate. And where all words go, the one with "
+    "the largest number stays.",
+    equal_goes_and_empty=deleting(
+        lambda word, draw, rate, negations: draw > rate or word.lower() in negations, lambda words, draws: []
+    ),
+)
+delete_words.mistake(
     "Where all words go, you return None. Let the one with the largest number stay: [words[...]].",
     none=deleting(rightly, lambda words, draws: None),
 )
@@ -220,7 +238,7 @@ delete_words.mistake(
     place_for_word=deleting(rightly, lambda words, draws: [draws.index(max(draws))]),
 )
 delete_words.mistake(
-    "max(words) is the last word of the alphabet. Asked is the word with the largest number in `draws`.",
+    "`max(words)` is the last word of the alphabet. Asked is the word with the largest number in `draws`.",
     last_of_the_alphabet=deleting(rightly, lambda words, draws: [max(words)]),
 )
 delete_words.mistake(
@@ -232,7 +250,7 @@ delete_words.mistake(
     word_alone=deleting(rightly, lambda words, draws: words[draws.index(max(draws))]),
 )
 delete_words.mistake(
-    "list(word) makes a list of letters. Return a list with one word in it: [word].",
+    "`list(word)` makes a list of letters. Return a list with one word in it: [word].",
     letters=deleting(rightly, lambda words, draws: list(words[draws.index(max(draws))])),
 )
 delete_words.mistake(
@@ -312,7 +330,7 @@ def by_the_word(words, draws, rate, negations):
 
 
 @delete_words.mistake(
-    "list.remove(word) removes the first of two equal words, which may not be the one that goes. Build a new list of "
+    "`list.remove(word)` removes the first of two equal words, which may not be the one that goes. Build a new list of "
     "the words that stay."
 )
 def first_equal_removed(words, draws, rate, negations):
@@ -324,8 +342,8 @@ def first_equal_removed(words, draws, rate, negations):
 
 
 @delete_words.mistake(
-    "draws[words.index(word)] finds the first of two equal words, so both have its number. Go through words and draws "
-    "together: zip(words, draws)."
+    "`draws[words.index(word)]` finds the first of two equal words, so both have its number. Go through words and "
+    "draws together: zip(words, draws)."
 )
 def number_of_the_first_equal(words, draws, rate, negations):
     return delete_words(words, [draws[words.index(word)] for word in words], rate, negations)

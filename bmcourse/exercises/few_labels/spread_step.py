@@ -173,15 +173,15 @@ divided(
     squared_degrees=lambda w: w / d_of(w)[:, None] ** 2,
 )
 divided(
-    "d is the number of neighbours for you. It is the sum of their weights: weights.sum(dim=1).",
+    "`d` is the number of neighbours for you. It is the sum of their weights: weights.sum(dim=1).",
     neighbours_counted=lambda w: w / ((w > 0).sum(1)[:, None] * (w > 0).sum(1)).sqrt(),
 )
 divided(
-    "d is the mean of each row for you, so S is N times too large. It is the sum: weights.sum(dim=1).",
+    "`d` is the mean of each row for you, so S is N times too large. It is the sum: weights.sum(dim=1).",
     mean_not_sum=lambda w: w / (w.mean(1)[:, None] * w.mean(1)).sqrt(),
 )
 divided(
-    "d is the largest weight of each row for you. It is the sum: weights.sum(dim=1).",
+    "`d` is the largest weight of each row for you. It is the sum: weights.sum(dim=1).",
     largest_not_sum=lambda w: w / (w.amax(1)[:, None] * w.amax(1)).sqrt(),
 )
 divided(
@@ -238,7 +238,7 @@ spread_step.mistake(
     multiplied=through(lambda w: w * (d_of(w)[:, None] * d_of(w)).sqrt()),
 )
 spread_step.mistake(
-    "softmax gives weight to inputs that are no neighbours at all: exp(0) is 1. Divide by sqrt(d[i] d[j]).",
+    "`softmax` gives weight to inputs that are no neighbours at all: exp(0) is 1. Divide by sqrt(d[i] d[j]).",
     softmax=through(lambda w: w.softmax(dim=1)),
 )
 
@@ -272,7 +272,7 @@ mixing(
     laplacian=lambda S, scores, known, alpha: alpha * (scores - S @ scores) + (1 - alpha) * known,
 )
 mixing(
-    "alpha and 1 - alpha are changed round. alpha is the share of the neighbours.",
+    "`alpha` and 1 - alpha are changed round. alpha is the share of the neighbours.",
     shares_changed_round=lambda S, scores, known, alpha: (1 - alpha) * S @ scores + alpha * known,
 )
 mixing(

@@ -142,7 +142,7 @@ swap_words.mistake(
     stretch=each(stretch_turned),
 )
 swap_words.mistake(
-    "pop and insert move one word and shift all those between. A swap leaves the others where they are.",
+    "`pop` and `insert` move one word and shift all those between. A swap leaves the others where they are.",
     moved=each(lambda swapped, i, j: swapped.insert(j, swapped.pop(i))),
 )
 swap_words.mistake(
