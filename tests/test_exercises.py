@@ -52,15 +52,15 @@ def contract(exercise):
         verdict = assess(exercise, other)
         assert verdict.mark == PASSED, f"{exercise.name}: the right answer {other.__name__} fails: {verdict.text()}"
     assert exercise.mistakes, f"{exercise.name} has no catalogue of wrong answers"
+    for what in ("name", "message"):
+        several = collections.Counter(getattr(known, what) for known in exercise.mistakes)
+        twice = [text for text, count in several.items() if count > 1]
+        assert not twice, f"{exercise.name} has the same {what} for two wrong answers: {twice[0]}"
     for known in exercise.mistakes:
         verdict = assess(exercise, known.answer)
         assert verdict.mark == FAILED, f"{exercise.name}: the wrong answer {known.name} passes"
         told = f"{exercise.name}: {known.name} is told: {verdict.message}\nand not: {known.message}"
         assert verdict.message == known.message, told
-    for what in ("name", "message"):
-        several = collections.Counter(getattr(known, what) for known in exercise.mistakes)
-        twice = [text for text, count in several.items() if count > 1]
-        assert not twice, f"{exercise.name} has the same {what} for two wrong answers: {twice[0]}"
     assert exercise.advice, f"{exercise.name} has no hints"
 
 
@@ -523,7 +523,7 @@ def test_a_pass_is_kept_and_attempts_are_counted(capsys):
     for source in ("return 1", "return ((prediction - target) ** 2).mean()", "return 2"):
         exercises.check(answer(source))
     entry = json.loads(progress.path().read_text())["exercises"]["mse"]
-    assert entry == {"passed": True, "attempts": 3, "hints": 0}
+    assert entry.items() >= {"passed": True, "attempts": 3, "hints": 0}.items()
     assert sorted(os.listdir(progress.path().parent)) == ["progress.json", "progress.json.lock"]
 
 

@@ -47,7 +47,7 @@ def uncommon(*arguments):
         if not isinstance(value, torch.Tensor):
             return value
         value = value.detach().double() if value.is_floating_point() else value
-        apart = torch.stack([value, value], -1)[..., 0]
+        apart = torch.stack([value.movedim(0, -1)] * 2, -1)[..., 0].movedim(-1, 0) if value.ndim else value
         return apart.requires_grad_(value.is_floating_point())
 
     return tuple(map(turned, arguments))

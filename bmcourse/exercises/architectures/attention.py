@@ -32,6 +32,7 @@ def cases():
             torch.tensor([[[30.0, 20.0], [20.0, 31.0]]]),
             torch.randn(1, 2, 2),
         ),
+        (torch.tensor([[[300.0, 0.0], [0.0, 1.0]]]), torch.tensor([[[1.0, 2.0], [2.0, 1.0]]]), torch.randn(1, 2, 2)),
     ]
 
 

@@ -29,8 +29,8 @@ def cases():
         (torch.tensor([[4e4], [-3e5], [2e5], [7.0]]), torch.tensor([[0.0], [1e5], [-2e5]])),
         # far from 0, where |v|² - 2vc + |c|² is lost in rounding
         (
-            1e4 + torch.tensor([[0.0, 1.0], [2.0, 5.0], [6.0, 1.0]]),
-            1e4 + torch.tensor([[7.0, 0.0], [1.0, 4.0], [1.0, 0.0]]),
+            1e5 + torch.tensor([[0.0, 1.0], [2.0, 5.0], [6.0, 1.0]]),
+            1e5 + torch.tensor([[7.0, 0.0], [1.0, 4.0], [1.0, 0.0]]),
         ),
     ]
 

@@ -8,7 +8,6 @@ from bmcourse.exercises.core import exercise
 @exercise(
     prompt="Lists of token ids as one batch: ids (B, T), integers, T the longest length, filled up on the right with "
     "`padding`; and a mask (B, T), True where there is a token. A token may have the same id as the padding.",
-    built=("pad_sequence",),
 )
 def pad_batch(sequences, padding):
     T = max(len(ids) for ids in sequences)

@@ -44,6 +44,7 @@ def cases():
         attention_case(2, 4, 6, 5),
         attention_case(3, 2, 6, 4, scale=30.0),
         not_contiguous(*attention_case(3, 5, 7, 2)),
+        (plain, plain.clone(), plain.clone(), torch.zeros(1, 3, 4), F.pad(-plain[None], (0, 0, 0, 2)), 1),
         (plain, plain.clone(), plain.clone(), F.pad(plain[None], (0, 0, 0, 2)), F.pad(-plain[None], (0, 0, 0, 2)), 1),
     ]
 

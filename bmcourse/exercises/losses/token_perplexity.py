@@ -36,6 +36,7 @@ def some_sentences():
         sentences([3, 3], 7, 6),
         (turned, torch.tensor([[0, 2], [0, 1], [2, 1]]).T, 1),
         sentences([70], 6, 5),
+        (torch.tensor([[[1000.0, 1000.0, 0.0], [-1000.0, 0.0, -1000.0]]]), torch.tensor([[1, 1]]), 2),
         sentences([1, 4, 2], 3, 0),
     ]
 
@@ -46,7 +47,8 @@ def slow_perplexity(logits, targets, padding):
     total, count = 0.0, 0
     for scores, target in zip(logits.flatten(0, 1).tolist(), targets.flatten().tolist(), strict=True):
         if target != padding:
-            total += math.log(sum(math.exp(score) for score in scores)) - scores[target]
+            largest = max(scores)
+            total += largest + math.log(sum(math.exp(score - largest) for score in scores)) - scores[target]
             count += 1
     return math.exp(total / count)
 

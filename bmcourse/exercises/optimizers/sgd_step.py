@@ -25,7 +25,7 @@ def cases():
     """One parameter; two shapes, with one number alone; two that are equal, one unused between them; steep and flat."""
     same, steep = torch.tensor([0.5, 2.0]), torch.tensor([[30.0, -4.0], [0.0, 0.0]], dtype=torch.float64)
     return [
-        ([torch.tensor([1.0, 2.0])], [torch.tensor([0.5, -1.0])], 0.1),
+        ([torch.tensor([1.0, 2.0])], [torch.tensor([0.5, -0.5])], 0.1),
         ([torch.randn(3), torch.randn(2, 3), torch.randn(())], [0.3 * torch.randn(s) for s in ((3,), (2, 3), ())], 0.5),
         ([torch.ones(2), torch.ones(2), torch.ones(2), torch.ones(1)], [same, None, same, torch.ones(1)], 0.1),
         ([torch.zeros(2), torch.randn(2, 2).double().T], [torch.zeros(2), steep], 2.0),

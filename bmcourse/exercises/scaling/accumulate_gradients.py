@@ -50,7 +50,7 @@ def gradients_left(answer, parts, weights, x, y):
     """The gradients that the answer leaves where old ones were before, and the most rows the model saw at once."""
     model = model_with(weights, x, y)
     for parameter in model.parameters():
-        parameter.grad = torch.ones_like(parameter)
+        parameter.grad = torch.ones_like(parameter) if parts > 1 else None  # a fresh model has none
     answer(model, x, y, parts)
     if not torch.equal(torch.nn.utils.parameters_to_vector(model.parameters()), weights):
         raise Mistake("The weights changed. Only the gradient is asked for: the step comes after all parts, elsewhere.")

@@ -22,7 +22,7 @@ def train_step(model, optimizer, x, y):
 def cases():
     odd = uncommon(torch.randn(8), torch.tensor([[0.0, 2.0, 2.0]]), torch.tensor([[0.0, 0.0]]))
     return [
-        (torch.zeros(4), torch.eye(3), torch.ones(3, 1)),
+        (torch.zeros(4), torch.eye(3), torch.tensor([[1.0], [0.0], [2.0]])),
         (torch.randn(8), torch.randn(5, 3), 3 * torch.randn(5, 2)),
         tuple(tensor.detach() for tensor in odd),
     ]
