@@ -110,7 +110,7 @@ def test_a_matmul_works_in_a_fork_after_torch_has_used_two_threads():
     try:
         torch.randn(600, 600) @ torch.randn(600, 600)
         big = torch.ones(600, 600)
-        exercise = dataclasses.replace(MSE, run=lambda f, *case: (big @ big).sum(), judge=None)
+        exercise = dataclasses.replace(MSE, runner=lambda f, *case: (big @ big).sum(), oracle=None)
         assert sandboxed(exercise, mse).mark == PASSED
         assert torch.get_num_threads() == 2
     finally:
@@ -175,7 +175,7 @@ def _alive(pid):
 
 
 def test_a_broken_exercise_is_not_the_students_fault():
-    broken = dataclasses.replace(MSE, cases=lambda: 1 / 0)
+    broken = dataclasses.replace(MSE, inputs=lambda: 1 / 0)
     with pytest.raises(RuntimeError, match="(?s)The exercise mse itself is broken.*ZeroDivisionError"):
         sandboxed(broken, mse)
 

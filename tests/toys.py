@@ -6,7 +6,7 @@ import time
 import numpy as np
 import torch
 
-from bmcourse.exercises.core import Exercise, Wrong
+from bmcourse.exercises.core import Exercise, Known
 
 
 def mse(prediction, target):
@@ -50,19 +50,19 @@ def slow_mse(prediction, target):
 MSE = Exercise(
     reference=mse,
     prompt="Mean squared error of two tensors of the same shape.",
-    cases=lambda: [
+    inputs=lambda: [
         (torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3)),
         (torch.randn(5, requires_grad=True), torch.randn(5)),
     ],
-    judge=slow_mse,
-    wrong=[
-        Wrong(summed, "You took the sum, not the mean."),
-        Wrong(swapped_shapes, "That is a matrix product."),
-        Wrong(detached, "The loss must keep its graph."),
-        Wrong(in_place, "You changed the prediction itself."),
+    oracle=slow_mse,
+    mistakes=[
+        Known("summed", "You took the sum, not the mean.", summed),
+        Known("swapped_shapes", "That is a matrix product.", swapped_shapes),
+        Known("detached", "The loss must keep its graph.", detached),
+        Known("in_place", "You changed the prediction itself.", in_place),
     ],
-    right=[right_power, right_division, right_torch],
-    hints=("Look at the differences first.", "Square them.", "Use .mean()."),
+    rights=[right_power, right_division, right_torch],
+    advice=("Look at the differences first.", "Square them.", "Use .mean()."),
     seconds=20,
 )
 
@@ -125,11 +125,14 @@ def two_steps(step, model, x, y, lr):
 STEP = Exercise(
     reference=sgd_step,
     prompt="One step of gradient descent.",
-    cases=lambda: [(torch.nn.Linear(2, 1), torch.randn(4, 2), torch.randn(4, 1), 0.1)],
-    run=two_steps,
-    wrong=[Wrong(no_zero_grad, "Gradients add up."), Wrong(no_step, "The parameters did not move.")],
-    right=[right_optimizer, right_autograd, right_add],
-    hints=("Five lines.",),
+    inputs=lambda: [(torch.nn.Linear(2, 1), torch.randn(4, 2), torch.randn(4, 1), 0.1)],
+    runner=two_steps,
+    mistakes=[
+        Known("no_zero_grad", "Gradients add up.", no_zero_grad),
+        Known("no_step", "The parameters did not move.", no_step),
+    ],
+    rights=[right_optimizer, right_autograd, right_add],
+    advice=("Five lines.",),
 )
 
 
@@ -148,8 +151,8 @@ class Scale(torch.nn.Module):
 SCALE = Exercise(
     reference=Scale,
     prompt="A layer with one parameter.",
-    cases=lambda: [(2.0, torch.randn(3))],
-    run=lambda layer, start, x: (layer(start)(x), len(list(layer(start).parameters()))),
+    inputs=lambda: [(2.0, torch.randn(3))],
+    runner=lambda layer, start, x: (layer(start)(x), len(list(layer(start).parameters()))),
 )
 
 TOYS = [MSE, STEP, SCALE]

@@ -1,10 +1,10 @@
-"""`check` judges an answer, `hint` helps in stages, `reveal` shows the answer, `predict` asks before a run."""
+"""`check` judges an answer, `hint` helps in stages, `reveal` shows one, `from_me` uses yours, `predict` asks first."""
 
 from bmcourse import preload
-from bmcourse.exercises.core import begin_again, check, hint, predict, reveal
+from bmcourse.exercises.core import begin_again, check, from_me, hint, predict, reveal
 from bmcourse.live.run import notebook_shell
 
-__all__ = ["begin_again", "check", "hint", "predict", "reveal"]
+__all__ = ["begin_again", "check", "from_me", "hint", "predict", "reveal"]
 
 
 def _preload_in_a_notebook():

@@ -18,21 +18,13 @@ class Foreign:
     text: str
 
 
-def difference(got, expected, tolerance):
-    """What is wrong with `got`, as a sentence; "" where it equals `expected` within `tolerance`.
+def difference(got, expected, tolerance, where="the result"):
+    """What is wrong with `got`, as a sentence about `where`; "" where it equals `expected` within `tolerance`.
 
     Types, shapes and kinds of number first, values last. A list equals a tuple, and a tensor that holds one number and
     no graph passes for that number. Raises `TypeError` where `expected` is no result that can be compared.
     """
-    return _difference(snapshot(got), expected, tolerance, "the result")
-
-
-def unchanged(after, before):
-    """Whether an input is what it was; models, optimizers and other objects count as unchanged."""
-    try:
-        return not difference(after, before, 0.0)
-    except TypeError:
-        return True
+    return _difference(snapshot(got), expected, tolerance, where)
 
 
 def snapshot(value):
@@ -53,13 +45,22 @@ def snapshot(value):
         return np.array(value, subok=False)
     if issubclass(kind, (list, tuple)):
         base = list if issubclass(kind, list) else tuple
-        return tuple(snapshot(item) for item in base.__iter__(value))
+        return base(snapshot(item) for item in base.__iter__(value))
     if issubclass(kind, dict):
         return {key: snapshot(item) for key, item in dict.items(value)}
     for base in (str, int, float, complex):
         if issubclass(kind, base) and kind not in (base, bool) and not issubclass(kind, np.generic):
             return base.__str__(value) if base is str else base.__add__(value, base())
     return value
+
+
+def detached(value):
+    """The result without its graph."""
+    if isinstance(value, dict):
+        return {key: detached(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(detached, value))
+    return value.detach() if hasattr(value, "detach") else value
 
 
 def _difference(got, expected, tolerance, where):
@@ -183,6 +184,34 @@ def _compare_dicts(got, expected, tolerance, where):
         return f"{where} has the keys {short(list(got))}, but {short(list(expected))} were expected."
     sentences = (_difference(got[key], expected[key], tolerance, f"{key!r} of {where}") for key in expected)
     return next(filter(None, sentences), "")
+
+
+def apart(got, expected, tolerance):
+    """Where two results of one shape that are written alike first differ, with all digits; "" where one sees it."""
+    kinds = {_kind(got), _kind(expected)}
+    if isinstance(expected, dict) and isinstance(got, dict) and got.keys() == expected.keys():
+        found = (apart(got[key], expected[key], tolerance) for key in expected)
+        return next(filter(None, found), "")
+    if kinds == {"a list or tuple"} and len(got) == len(expected):
+        return next(filter(None, (apart(*pair, tolerance) for pair in zip(got, expected, strict=True))), "")
+    if not difference(got, expected, tolerance) or short(got) != short(expected):
+        return ""
+    if kinds == {"a number"}:
+        return f"{got!r} came, {expected!r} was expected"
+    if len(kinds) == 1 and kinds <= {"a tensor", "a NumPy array"} and tuple(got.shape) == tuple(expected.shape):
+        return _first_place(got, expected, tolerance)
+    return ""
+
+
+def _first_place(got, expected, tolerance):
+    import torch
+
+    got, expected = torch.as_tensor(got).detach().double(), torch.as_tensor(expected).detach().double()
+    wrong = ~torch.isclose(got, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+    if not wrong.any():
+        return ""
+    place = wrong.nonzero()[0].tolist()
+    return f"first at {place}: {got[tuple(place)].item():.7g} came, {expected[tuple(place)].item():.7g} was expected"
 
 
 def short(value):

@@ -8,8 +8,9 @@ import traceback
 import warnings
 from dataclasses import dataclass
 
-from bmcourse.exercises.compare import clipped, unchanged
+from bmcourse.exercises.compare import clipped
 from bmcourse.exercises.packing import packed, unpacked
+from bmcourse.exercises.traces import gradients, watched
 
 
 class Mistake(Exception):
@@ -33,24 +34,32 @@ class Raised:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an answer did with one case: a value or an exception, and the inputs it changed."""
+    """What an answer did with one case: a value or an exception, and what it left behind.
+
+    `gradients`: what the result gives each input that wants a gradient, by its name; or text, the error on that way.
+    `left`: pairs of what is no longer as it was and where, as in ("training", "model"). `nothing`: it gave back None.
+    """
 
     value: object = None
     raised: Raised | None = None
-    changed: tuple = ()
+    gradients: object = ()
+    left: tuple = ()
+    nothing: bool = False
 
     def packed(self):
         """The outcome as JSON."""
-        return [packed(self.value), self.raised and vars(self.raised), list(self.changed)]
+        left = list(map(list, self.left))
+        return [packed(self.value), self.raised and vars(self.raised), packed(self.gradients), left, self.nothing]
 
 
 def unpacked_outcome(data):
     """The outcome that `Outcome.packed` made this data of; raises an error of some kind where it did not."""
-    value, raised, changed = data
+    value, raised, gradients, left, nothing = data
     if raised:
         raised = Raised(**raised)
         assert all(type(part) is type(vars(Raised(""))[name]) for name, part in vars(raised).items())
-    return Outcome(unpacked(value), raised, tuple(map(str, changed)))
+    left = tuple((str(what), str(where)) for what, where in left)
+    return Outcome(unpacked(value), raised, unpacked(gradients), left, bool(nothing))
 
 
 def tried_twice(exercise, answer, caught=BaseException):
@@ -58,7 +67,8 @@ def tried_twice(exercise, answer, caught=BaseException):
 
     What it prints is shown the first time only.
     """
-    with same_surroundings():
+    with same_surroundings(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         first = [outcome.packed() for outcome in outcomes(exercise, answer, 1, caught)]
         with muted():
             return [first, [outcome.packed() for outcome in outcomes(exercise, answer, 2, caught)]]
@@ -69,15 +79,18 @@ def outcomes(exercise, answer, luck=1, caught=Exception):
 
     `caught` is the kind of exception that is the answer's; a student's own may be of any.
     """
-    for case, untouched in zip(fresh_cases(exercise), fresh_cases(exercise), strict=True):
+    for case in fresh_cases(exercise):
         seed(1, luck)
-        yield _outcome(exercise, answer, case, untouched, caught)
+        yield _outcome(exercise, answer, case, caught)
 
 
-def _outcome(exercise, answer, case, untouched, caught):
+def _outcome(exercise, answer, case, caught):
+    call, seen = watched(answer, parameter_names(exercise.reference))
     try:
-        value = unpacked(packed(exercise.run(answer, *case) if exercise.run else answer(*case)))
-        return Outcome(value, changed=_changed(exercise, case, untouched) if exercise.inputs_unchanged else ())
+        result = exercise.runner(call, *case) if exercise.runner else call(*case)
+        value = unpacked(packed(result))
+        inputs = dict(zip(input_names(exercise, case), case, strict=True))
+        return Outcome(value, None, unpacked(packed(gradients(result, inputs))), tuple(seen.left), seen.nothing)
     except (caught, SystemExit) as error:
         return Outcome(raised=_raised(error, exercise, answer))
 
@@ -85,7 +98,7 @@ def _outcome(exercise, answer, case, untouched, caught):
 def fresh_cases(exercise):
     """The exercise's cases, the same ones every time."""
     seed(0)
-    return list(exercise.cases())
+    return list(exercise.inputs())
 
 
 def seed(number, luck=1):
@@ -141,22 +154,22 @@ class Nowhere(io.TextIOBase):
         return len(text)
 
 
-def _changed(exercise, case, untouched):
-    names = input_names(exercise, case)
-    return tuple(name for name, *pair in zip(names, case, untouched, strict=True) if not unchanged(*pair))
-
-
 def input_names(exercise, case):
     """A name for each argument of a case: the parameters of `run` after the answer, or those of the reference.
 
     A `run` that hands on `*case` as it is has the reference's.
     """
-    names = list(inspect.signature(exercise.reference).parameters)
-    if exercise.run:
-        _, *own = inspect.signature(exercise.run).parameters.values()
+    names = parameter_names(exercise.reference)
+    if exercise.runner:
+        _, *own = inspect.signature(exercise.runner).parameters.values()
         if all(parameter.kind is not inspect.Parameter.VAR_POSITIONAL for parameter in own):
             names = [parameter.name for parameter in own]
     return [*names, *(f"argument {number + 1}" for number in range(len(names), len(case)))][: len(case)]
+
+
+def parameter_names(function):
+    """The names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
 
 
 def parameters(function):

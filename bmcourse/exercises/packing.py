@@ -23,8 +23,8 @@ def _packed(value):
         return ["int", hex(value)]  # of any length, which a decimal number is not
     if kind is complex:
         return ["complex", [value.real, value.imag]]
-    if kind is tuple:
-        return ["tuple", [_packed(item) for item in value]]
+    if kind in (list, tuple):
+        return [kind.__name__, [_packed(item) for item in value]]
     if kind is dict:
         return ["dict", [[packed(key), _packed(item)] for key, item in value.items()]]
     if kind is torch.Tensor:
@@ -99,6 +99,7 @@ _READERS = {
     "plain": _unpacked_plain,
     "int": lambda value: int(value, 16),
     "complex": lambda value: complex(*value),
+    "list": lambda value: [unpacked(item) for item in value],
     "tuple": lambda value: tuple(unpacked(item) for item in value),
     "dict": lambda value: {unpacked(key): unpacked(item) for key, item in value},
     "tensor": _unpacked_tensor,

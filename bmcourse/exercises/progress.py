@@ -16,12 +16,21 @@ import bmcourse
 _unsaved = None  # the record of this session, once it could not be written
 
 
-def attempt(name, passed):
-    """Count one attempt at the exercise `name`; once passed it stays passed."""
+def attempt(name, passed, source=""):
+    """Count one attempt at the exercise `name`; once passed it stays passed, and `source`, the answer, is kept."""
     with _updated() as record:
         entry = _exercise(record, name)
         entry["attempts"] += 1
         entry["passed"] = entry["passed"] or passed
+        if source:
+            entry["answer"] = source
+
+
+def answer(name):
+    """The text of the answer that passed last, "" where there is none."""
+    with _locked():
+        entry = _load()["exercises"].get(name, {})
+    return entry["answer"] if entry.get("passed") and isinstance(entry.get("answer"), str) else ""
 
 
 def next_hint(name, hints):

@@ -1,0 +1,1 @@
+"""Lesson 09: explanations of a model."""

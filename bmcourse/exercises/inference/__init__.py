@@ -1,0 +1,1 @@
+"""Lesson 07: decoding, caches and test losses."""

@@ -1,0 +1,1 @@
+"""Lesson 04: losses, stable for any logits."""

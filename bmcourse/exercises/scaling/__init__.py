@@ -1,0 +1,1 @@
+"""Lesson 11: scaling laws and many devices."""
