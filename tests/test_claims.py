@@ -161,6 +161,15 @@ def test_several_claims_have_a_line_each_and_one_picture(own_evidence, capsys, m
     assert shown == [(2, "1: 5 seeds from 0 to 4, 0.5 needed; 2: 5 seeds from 0 to 4, 0.5 needed.")]
 
 
+def test_an_effect_the_other_way_round_is_said_in_its_own_words():
+    a_claim = dataclasses.replace(doubling, unit="points more accurate", opposite="points less accurate")
+    told = core.line(a_claim, {"doubling": {"effects": [-4.0, -4.5, -5.0]}})
+    assert told.startswith("✗ does not hold") and told.endswith("Measured: 4.5 points less accurate (3.3 to 5.7).")
+    assert core.line(a_claim, {"doubling": {"effects": [4.0, 4.5, 5.0]}}).endswith(
+        "4.5 points more accurate (3.3 to 5.7)."
+    )
+
+
 def test_what_would_refute_a_claim_is_told():
     told = core.refutation(doubling, {"doubling": {"effects": [0.0, 1.0, 2.0, 3.0, 4.0]}})
     assert told.startswith("4 of 5 seeds bear it out.") and "below 0.5 more would refute the claim" in told

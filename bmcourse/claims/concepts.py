@@ -115,7 +115,8 @@ def big_does_with_less_text(seed):
 @claim(
     "A big model reaches high performance on hardly any data: with 2,000 characters the biggest beats the "
     "smallest with 400,000.",
-    unit="nats less",
+    unit="nats better",
+    opposite="nats worse",
     belief=True,
 )
 def big_with_hardly_any_text_beats_small(seed):

@@ -27,6 +27,7 @@ SEEDS = 5
 class Claim:
     """`measure(seed)` gives the effect in `unit`; a seed bears the claim out when its effect is at least `at_least`.
 
+    `opposite` is the unit of an effect below zero: "points less accurate", where the unit is "points more accurate".
     A `belief` is what people say; the course shows what it measured, whether or not that bears it out.
     `table(seed)` gives more of the same experiment for a lesson to draw, as nested lists of numbers.
     """
@@ -37,15 +38,16 @@ class Claim:
     measure: callable
     belief: bool = False
     table: callable = None
+    opposite: str = ""
 
     @property
     def name(self):
         return self.measure.__name__
 
 
-def claim(statement, unit, at_least=0.0, belief=False, table=None):
+def claim(statement, unit, at_least=0.0, belief=False, table=None, opposite=""):
     """Turn the function below it, `measure(seed) -> float`, into a claim of that name."""
-    return lambda measure: Claim(statement, unit, at_least, measure, belief, table)
+    return lambda measure: Claim(statement, unit, at_least, measure, belief, table, opposite)
 
 
 def find_all():
@@ -160,8 +162,11 @@ def line(a_claim, measured):
     if a_claim.name not in measured:
         return f"{says} Not measured yet. Run: python -m bmcourse claims {a_claim.name}"
     verdict = judge(measured[a_claim.name]["effects"], a_claim.at_least)
-    low, mean, high = map(digits, (verdict.low, verdict.mean, verdict.high))
-    return f"{MARKS[verdict.verdict]} {verdict.verdict}: {says} Measured: {mean} {a_claim.unit} ({low} to {high})."
+    numbers, unit = (verdict.mean, verdict.low, verdict.high), a_claim.unit
+    if verdict.mean < 0 and a_claim.opposite:
+        numbers, unit = (-verdict.mean, -verdict.high, -verdict.low), a_claim.opposite
+    mean, low, high = map(digits, numbers)
+    return f"{MARKS[verdict.verdict]} {verdict.verdict}: {says} Measured: {mean} {unit} ({low} to {high})."
 
 
 def refutation(a_claim, measured):
