@@ -123,11 +123,6 @@ def big_with_hardly_any_text_beats_small(seed):
     return stopped_early(8, 400_000, seed) - stopped_early(64, 2_000, seed)
 
 
-@claim("Eleven times the parameters halve the loss.", unit="times lower", at_least=2.0, belief=True)
-def many_more_parameters_halve_the_loss(seed):
-    return stopped_early(16, 400_000, seed) / stopped_early(64, 400_000, seed)
-
-
 @claim("A step of training takes more than twice the time of answering alone.", unit="times as long", at_least=2.0)
 def training_costs_more_than_inference(seed):
     """The median of thirty steps, each timed beside an answer to the same windows."""
