@@ -1,11 +1,11 @@
-"""What the course says happens, measured: `claims.show("name")` in a lesson, `python -m bmcourse claims` to measure."""
+"""What the course says happens, measured: `claims.show("name")` shows it, `python -m bmcourse claims` measures."""
 
 
-def show(name):
-    """Print a claim with its effect, interval and seeds, and draw one dot a seed. Raises ValueError for other names."""
+def show(*names):
+    """Show what was measured of these claims: a line each and one picture. Raises ValueError for other names."""
     from bmcourse.claims import core
 
-    core.show(name)
+    core.show(*names)
 
 
 def table(name):

@@ -111,7 +111,8 @@ def few_digits_are_enough_for_a_cnn(seed):
 
 @claim(
     "The Transformer is the best architecture for everything. (Digits, against the best of the five others.)",
-    unit="points of accuracy ahead",
+    unit="points more accurate",
+    opposite="points less accurate",
     belief=True,
 )
 def transformers_win_everything(seed):
@@ -159,7 +160,8 @@ def plain_rnns_forget(seed):
 
 @claim(
     "An LSTM remembers longer than a plain RNN. (Both as torch starts them; recall over 32 steps, 300 batches.)",
-    unit="points of accuracy ahead",
+    unit="points more recalled",
+    opposite="points less recalled",
     belief=True,
 )
 def lstms_remember_longer(seed):

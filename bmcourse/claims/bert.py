@@ -75,7 +75,8 @@ def both_sides_fill_in_more_than_one(seed):
 @claim(
     "A neural network fills in more words than counting which word stood most often between the same two neighbours. "
     "(Here: 300 steps on 5,000 sentences.)",
-    unit="points of fill-in accuracy ahead",
+    unit="points more words filled in",
+    opposite="points fewer words filled in",
     belief=True,
 )
 def a_small_bert_beats_counting(seed):
@@ -99,7 +100,8 @@ def by_share(seed):
 @claim(
     "15 % is the right share of words to hide: to hide 40 % spoils too much of the sentence. (Wettig et al., 2022, "
     "found that 40 % is better for large models.)",
-    unit="points of fill-in accuracy, 15 % against 40 %",
+    unit="points more words filled in with 15 %",
+    opposite="points fewer words filled in with 15 %",
     belief=True,
     table=by_share,
 )
@@ -194,7 +196,8 @@ def probes(seed, count=1000):
 @claim(
     "The last layer of a pre-trained model holds the best features. (Frozen probes, 1,000 labels, mean of the words; "
     "the last layer against the best of the others.)",
-    unit="points of accuracy ahead",
+    unit="points more accurate",
+    opposite="points less accurate",
     belief=True,
     table=probes,
 )

@@ -115,16 +115,12 @@ def big_does_with_less_text(seed):
 @claim(
     "A big model reaches high performance on hardly any data: with 2,000 characters the biggest beats the "
     "smallest with 400,000.",
-    unit="nats less",
+    unit="nats better",
+    opposite="nats worse",
     belief=True,
 )
 def big_with_hardly_any_text_beats_small(seed):
     return stopped_early(8, 400_000, seed) - stopped_early(64, 2_000, seed)
-
-
-@claim("Eleven times the parameters halve the loss.", unit="times lower", at_least=2.0, belief=True)
-def many_more_parameters_halve_the_loss(seed):
-    return stopped_early(16, 400_000, seed) / stopped_early(64, 400_000, seed)
 
 
 @claim("A step of training takes more than twice the time of answering alone.", unit="times as long", at_least=2.0)

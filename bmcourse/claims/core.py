@@ -6,6 +6,7 @@ The evidence is kept in data/claims.json with a hash of the experiment's code. C
 import argparse
 import ast
 import hashlib
+import html
 import importlib
 import inspect
 import json
@@ -16,6 +17,8 @@ import sys
 import textwrap
 from dataclasses import dataclass
 
+import numpy as np
+
 EVIDENCE = pathlib.Path(__file__).parents[2] / "data" / "claims.json"
 SEEDS = 5
 
@@ -24,6 +27,7 @@ SEEDS = 5
 class Claim:
     """`measure(seed)` gives the effect in `unit`; a seed bears the claim out when its effect is at least `at_least`.
 
+    `opposite` is the unit of an effect below zero: "points less accurate", where the unit is "points more accurate".
     A `belief` is what people say; the course shows what it measured, whether or not that bears it out.
     `table(seed)` gives more of the same experiment for a lesson to draw, as nested lists of numbers.
     """
@@ -34,15 +38,16 @@ class Claim:
     measure: callable
     belief: bool = False
     table: callable = None
+    opposite: str = ""
 
     @property
     def name(self):
         return self.measure.__name__
 
 
-def claim(statement, unit, at_least=0.0, belief=False, table=None):
+def claim(statement, unit, at_least=0.0, belief=False, table=None, opposite=""):
     """Turn the function below it, `measure(seed) -> float`, into a claim of that name."""
-    return lambda measure: Claim(statement, unit, at_least, measure, belief, table)
+    return lambda measure: Claim(statement, unit, at_least, measure, belief, table, opposite)
 
 
 def find_all():
@@ -119,57 +124,58 @@ def _is_text(node):
 
 # ---------------------------------------------------------------- verdicts
 
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?"}
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The mean effect over seeds, its 95 % interval (Student's t), and how many seeds bear the claim out."""
+    """The mean effect over seeds, its 95 % interval (Student's t), how many seeds bear it out, and what it says."""
 
     mean: float
     low: float
     high: float
     bearing: int
     seeds: int
-    holds: bool
+    verdict: str
 
 
 def judge(effects, at_least):
-    """A claim holds when the interval of its mean lies at or above `at_least`, and so do four of five seeds."""
+    """What the effects say of a claim that needs `at_least`.
+
+    It holds when the interval of the mean lies at or above that, and so do four of five seeds; it does not hold when
+    the interval lies below; and it is undecided when the interval contains what it needs, or too few seeds agree.
+    """
     from scipy import stats
 
     count, mean = len(effects), sum(effects) / len(effects)
     reach = float(stats.t.ppf(0.975, count - 1) * stats.sem(effects))
     bearing = sum(effect >= at_least for effect in effects)
-    holds = mean - reach >= at_least and bearing >= 0.8 * count
-    return Verdict(mean, mean - reach, mean + reach, bearing, count, holds)
+    decided = HOLDS if mean - reach >= at_least and bearing >= 0.8 * count else UNDECIDED
+    verdict = FAILS if mean + reach < at_least else decided
+    return Verdict(mean, mean - reach, mean + reach, bearing, count, verdict)
 
 
-def text(a_claim, measured):
-    """The claim and its evidence in four lines."""
+def line(a_claim, measured):
+    """The claim and what was measured, in one line."""
+    says = f"People say: {a_claim.statement}" if a_claim.belief else a_claim.statement
     if a_claim.name not in measured:
-        return f"{a_claim.statement}\nNot measured yet. Run: python -m bmcourse claims {a_claim.name}"
+        return f"{says} Not measured yet. Run: python -m bmcourse claims {a_claim.name}"
     verdict = judge(measured[a_claim.name]["effects"], a_claim.at_least)
-    says = "People say" if a_claim.belief else "Claim"
-    return "\n".join(
-        [
-            balanced(f"{says}: {a_claim.statement}"),
-            balanced(
-                f"Measured: {digits(verdict.mean)} {a_claim.unit} "
-                f"(95 % interval {digits(verdict.low)} to {digits(verdict.high)})."
-            ),
-            f"Seeds that bear it out: {verdict.bearing} of {verdict.seeds}. "
-            f"{'It holds here.' if verdict.holds else 'It does NOT hold here.'}",
-            f"What would refute it: an interval reaching below {a_claim.at_least:g}, or fewer than four of five seeds.",
-        ]
-    )
+    numbers, unit = (verdict.mean, verdict.low, verdict.high), a_claim.unit
+    if verdict.mean < 0 and a_claim.opposite:
+        numbers, unit = (-verdict.mean, -verdict.high, -verdict.low), a_claim.opposite
+    mean, low, high = map(digits, numbers)
+    return f"{MARKS[verdict.verdict]} {verdict.verdict}: {says} Measured: {mean} {unit} ({low} to {high})."
 
 
-def balanced(sentence, width=90):
-    """`sentence` in as few lines of `width` as hold it, and these as equal as words allow: none with a single word."""
-    lines = len(textwrap.wrap(sentence, width))
-    return next(
-        textwrap.fill(sentence, narrower)
-        for narrower in range(len(sentence) // lines, width + 1)
-        if len(textwrap.wrap(sentence, narrower)) == lines
+def refutation(a_claim, measured):
+    """What would refute the claim, and how many seeds bear it out."""
+    verdict = judge(measured[a_claim.name]["effects"], a_claim.at_least)
+    return (
+        f"{verdict.bearing} of {verdict.seeds} seeds bear it out. In brackets is the 95 % interval of their mean. An "
+        f"interval below {a_claim.at_least:g} {a_claim.unit} would refute the claim; one that contains this number, or "
+        "fewer than four of five seeds, would leave it undecided."
     )
 
 
@@ -178,43 +184,63 @@ def digits(number):
     return f"{number:.0f}" if abs(number) >= 99.5 else f"{number:.2g}"
 
 
-def show(name):
-    """Print the claim and its evidence, and draw one dot a seed."""
+def show(*names):
+    """Show claims and their evidence: a line of words each, what would refute it at a click, and one picture of all."""
     claims, measured = find_all(), evidence()
-    if name not in claims:
-        raise ValueError(f"There is no claim {name!r}. The claims are: {', '.join(sorted(claims))}.")
-    print(text(claims[name], measured))
-    if name in measured:
-        print()  # the picture begins where the words end
-        _draw(claims[name], measured[name]["effects"])
+    for name in names:
+        if name not in claims:
+            raise ValueError(f"There is no claim {name!r}. The claims are: {', '.join(sorted(claims))}.")
+    _write([claims[name] for name in names], measured)
+    if shown := [claims[name] for name in names if name in measured]:
+        _draw(shown, measured)
 
 
-def _draw(a_claim, effects):
+def _write(claims, measured):
+    from bmcourse.exercises.core import show_bundle
+
+    lines = [f"{number} {line(a_claim, measured)}" for number, a_claim in enumerate(claims, 1)]
+    folded = [
+        f"<details><summary>{html.escape(words)}</summary>{html.escape(refutation(a_claim, measured))}</details>"
+        if a_claim.name in measured
+        else f"<div>{html.escape(words)}</div>"
+        for a_claim, words in zip(claims, lines, strict=True)
+    ]
+    show_bundle({"text/plain": "\n".join(lines), "text/html": "\n".join(folded)})
+
+
+def _draw(claims, measured):
     from bmcourse import plots
 
-    plots.show(
-        picture(a_claim, effects),
-        f"{len(effects)} seeds, one dot each, from {digits(min(effects))} to {digits(max(effects))}; "
-        f"the claim needs at least {a_claim.at_least:g}.",
-    )
+    effects = [measured[a_claim.name]["effects"] for a_claim in claims]
+    rows = [
+        f"{number}: {len(row)} seeds from {digits(min(row))} to {digits(max(row))}, {digits(a_claim.at_least)} needed"
+        for number, (a_claim, row) in enumerate(zip(claims, effects, strict=True), 1)
+    ]
+    plots.show(picture(claims, effects), "; ".join(rows) + ".")
 
 
-def picture(a_claim, effects):
-    """The effects as a matplotlib figure: one dot a seed, the interval of their mean, and what the claim needs."""
+KEY = "dots: seeds    band: 95 % interval of their mean    dashed: what the claim needs"
+
+
+def picture(claims, effects):
+    """A row for each claim: one dot a seed, the interval of their mean, and dashed what the claim needs."""
     from bmcourse import plots
 
-    verdict = judge(effects, a_claim.at_least)
-    fig, ax = plots.figure(6.4, 1.4)
-    ax.axvline(a_claim.at_least, color=plots.BLACK, ls="--", lw=1)
-    ax.plot([verdict.low, verdict.high], [0, 0], color=plots.SKY, lw=8, alpha=0.5, solid_capstyle="butt")
-    ax.plot(verdict.mean, 0, "|", color=plots.BLACK, ms=26)
-    ax.update_datalim([(effect, 0) for effect in effects])
-    ax.autoscale_view()
-    left, right = ax.get_xlim()
-    ax.plot(effects, stacked(effects, 0.016 * (right - left)), "o", color=plots.BLUE, alpha=0.8, mew=0)
-    key = "dot: a seed, line: their mean, band: its 95 % interval, dashed: what the claim needs"
-    ax.set(yticks=[], ylim=(-3, 3), xlim=(left, right), xlabel=f"{a_claim.unit}\n{key}")
-    ax.spines["left"].set_visible(False)
+    fig, axes = plots.figure(6.4, 0.85 * len(claims) + 0.5, rows=len(claims))
+    fig.suptitle(KEY, size="medium", color=plots.BLACK)
+    for number, (ax, a_claim, row) in enumerate(zip(np.atleast_1d(axes), claims, effects, strict=True), 1):
+        verdict = judge(row, a_claim.at_least)
+        ax.axvline(a_claim.at_least, color=plots.BLACK, ls="--", lw=1)
+        ax.plot([verdict.low, verdict.high], [0, 0], color=plots.SKY, lw=8, alpha=0.5, solid_capstyle="butt")
+        ax.plot(verdict.mean, 0, "|", color=plots.BLACK, ms=18)
+        ax.update_datalim([(effect, 0) for effect in row])
+        ax.autoscale_view()
+        left, right = ax.get_xlim()
+        ax.plot(row, stacked(row, 0.016 * (right - left)), "o", color=plots.BLUE, alpha=0.8, mew=0, ms=5)
+        ax.set(yticks=[], ylim=(-2.8, 2.8), xlim=(left, right), xlabel=a_claim.unit)
+        ax.set_ylabel(number, rotation=0, va="center", labelpad=10)
+        ax.locator_params(axis="x", nbins=6)
+        ax.spines["left"].set_visible(False)
     return fig
 
 
@@ -244,7 +270,7 @@ def main(argv):
     for number, a_claim in enumerate(todo, 1):
         _measure(a_claim, f"[{number}/{len(todo)}]")
     for a_claim in claims.values():
-        print(f"\n{a_claim.name}\n{textwrap.indent(text(a_claim, evidence()), '  ')}")
+        print(f"\n{a_claim.name}\n  {line(a_claim, evidence())}")
     return 0
 
 

@@ -145,6 +145,7 @@ def without_the_caption_it_is_chance(seed):
     "A codebook learned with an encoder and a decoder beats k-means on patches with as many codes. (The squared error "
     "of new digits, 64 codes, 400 steps of training.)",
     unit="% less error",
+    opposite="% more error",
     at_least=0.0,
     belief=True,
 )

@@ -285,7 +285,7 @@ def pairwise_agreements(seed):
 @claim(
     "Methods of explanation agree with each other: rank correlation 0.8 between two of them. (Mean over all pairs of "
     "six, which rank 16 patches of digits for a CNN.)",
-    unit="rank correlation",
+    unit="rank correlation, of 1",
     at_least=0.8,
     belief=True,
     table=pairwise_agreements,
@@ -470,6 +470,7 @@ def areas_by_order(seed):
     "The size of the gradient says better than attention which words matter: taken away in its order, they bring the "
     "answer down sooner.",
     unit="less area under the curve, of 1",
+    opposite="more area under the curve, of 1",
     belief=True,
     table=areas_by_order,
 )

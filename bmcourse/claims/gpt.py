@@ -108,7 +108,8 @@ def course_gpt():
 @claim(
     "A GPT that learned from ordinary text can copy. (Here: the course's, which read documentation; random tokens that "
     "come for the second time should surprise it less than those that come for the first.)",
-    unit="nats less",
+    unit="nats less surprised",
+    opposite="nats more surprised",
     at_least=0.5,
     belief=True,
 )
@@ -259,7 +260,8 @@ def dpo_widens_the_margin(seed):
 
 @claim(
     "DPO makes the answers that were chosen likelier.",
-    unit="nats more for a chosen answer",
+    unit="nats likelier",
+    opposite="nats less likely",
     belief=True,
 )
 def dpo_makes_the_chosen_likelier(seed):
@@ -269,7 +271,8 @@ def dpo_makes_the_chosen_likelier(seed):
 @claim(
     "DPO, with the model's own wrong answers as what it should not say, gives more right answers than as many more "
     "steps on right answers alone.",
-    unit="points of accuracy ahead",
+    unit="points more answers right",
+    opposite="points fewer answers right",
     belief=True,
 )
 def dpo_beats_more_answers(seed):

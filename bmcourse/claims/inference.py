@@ -215,7 +215,7 @@ def forgotten_eval_answers_wrong(seed):
 
 @claim(
     "Images that are prepared otherwise than in training get many more wrong answers: here dark and bright swapped.",
-    unit="lost, of an accuracy of 1",
+    unit="of the accuracy lost, of 1",
     at_least=0.2,
 )
 def other_preprocessing_answers_wrong(seed):

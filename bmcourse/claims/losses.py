@@ -133,6 +133,7 @@ def accuracy_after(seed, loss_of, lr=0.01):
     "A classifier must be trained with cross-entropy: with MSE on its probabilities it is less accurate. (300 steps "
     "on digits, each loss at its own best of three learning rates.)",
     unit="points of accuracy lost",
+    opposite="points of accuracy gained",
     at_least=1.0,
     belief=True,
 )
@@ -250,6 +251,7 @@ def gained_by_smoothing(seed, x, y, steps):
 @claim(
     "Label smoothing makes a model's probabilities more honest. (Digits, all labels right.)",
     unit="points less calibration error",
+    opposite="points more calibration error",
     belief=True,
 )
 def smoothing_makes_honest(seed):

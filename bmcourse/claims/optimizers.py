@@ -167,7 +167,8 @@ def muon_needs_fewer_steps_than_adam_on_text(seed):
 
 @claim(
     "On digits Adam is not better: SGD with momentum comes within one point of AdamW's accuracy, or above it.",
-    unit="points more with momentum",
+    unit="points more accurate with momentum",
+    opposite="points less accurate with momentum",
     at_least=-1.0,
 )
 def adam_is_no_better_on_digits(seed):
@@ -194,7 +195,8 @@ def the_tuned_one_wins(seed):
 
 @claim(
     "Adam needs no tuning: on text, AdamW at its usual 0.001 beats SGD with momentum at the best of seven rates.",
-    unit="nats less",
+    unit="nats better",
+    opposite="nats worse",
     belief=True,
 )
 def adam_needs_less_tuning_on_text(seed):
@@ -203,7 +205,8 @@ def adam_needs_less_tuning_on_text(seed):
 
 @claim(
     "Adam is less sensitive to the learning rate: one eight times too small costs AdamW less than it costs momentum.",
-    unit="nats less lost",
+    unit="nats less lost than by momentum",
+    opposite="nats more lost than by momentum",
     belief=True,
 )
 def adam_forgives_a_small_learning_rate(seed):

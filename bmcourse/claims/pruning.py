@@ -172,7 +172,8 @@ def winning_tickets_start_ahead(seed):
 
 @claim(
     "A winning ticket also ends better than the same mask with new random weights. (60 epochs.)",
-    unit="points of accuracy ahead",
+    unit="points more accurate",
+    opposite="points less accurate",
     belief=True,
 )
 def winning_tickets_end_better(seed):
@@ -197,7 +198,8 @@ def one_shot_and_gradual(seed):
 
 @claim(
     "Pruning little by little beats pruning all at once. (90 % zeros, 15 epochs of fine-tuning for both.)",
-    unit="points of accuracy ahead",
+    unit="points more accurate",
+    opposite="points less accurate",
     belief=True,
     table=one_shot_and_gradual,
 )
@@ -243,7 +245,8 @@ def losses_of_half_a_gpt(seed):
 @claim(
     "Wanda, which looks at the inputs, beats magnitude. (Here: the course's GPT, half of each layer, no fine-tuning. "
     "Its authors measured it on models of billions of weights: Sun et al., 2023.)",
-    unit="nats less",
+    unit="nats better",
+    opposite="nats worse",
     belief=True,
     table=losses_of_half_a_gpt,
 )
@@ -425,7 +428,8 @@ def distillation_helps_with_few_labels(seed):
 
 @claim(
     "A student learns more from a teacher and the labels than from the labels. (All 1,438 digits have labels.)",
-    unit="points of accuracy ahead",
+    unit="points more accurate",
+    opposite="points less accurate",
     belief=True,
 )
 def distillation_helps_with_all_labels(seed):

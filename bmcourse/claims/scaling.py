@@ -144,6 +144,7 @@ def too_small_and_too_large_both_lose(seed):
     "A power law tells what comes next: fitted to the best losses at 1e9, 3e9 and 1e10 FLOPs, it gives the one at 3e10 "
     "within 3 %.",
     unit="points below 3 %",
+    opposite="points above 3 %",
     belief=True,
 )
 def three_budgets_tell_the_next(seed):

@@ -138,7 +138,12 @@ def forgotten_eval_measures_too_high(seed):
     return (too_high - right).item()
 
 
-@claim("Warm-up and cosine lower the loss of a short run at a good learning rate.", unit="nats less", belief=True)
+@claim(
+    "Warm-up and cosine lower the loss of a short run at a good learning rate.",
+    unit="nats better",
+    opposite="nats worse",
+    belief=True,
+)
 def schedules_help_short_runs(seed):
     return trained(seed) - trained(seed, schedule=lambda step: warmup_cosine(step, STEPS, 30))
 

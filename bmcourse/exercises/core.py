@@ -201,7 +201,7 @@ def check(answer):
         progress.attempt(exercise.name, True, _source(answer))
     elif verdict.mark != OPEN:
         progress.attempt(exercise.name, False)
-    _show({"text/plain": verdict.text(), "text/html": verdict.html()})
+    show_bundle({"text/plain": verdict.text(), "text/html": verdict.html()})
 
 
 def from_me(answer):
@@ -265,7 +265,7 @@ def hint(exercise):
 def reveal(exercise):
     """Show an answer to `exercise`, given by its name or as the function itself."""
     source = find(_name_of(exercise, or_text=True)).solution
-    _show({"text/plain": source, "text/markdown": f"```python\n{source}\n```"})
+    show_bundle({"text/plain": source, "text/markdown": f"```python\n{source}\n```"})
 
 
 def predict(question, options):
@@ -349,7 +349,7 @@ def _came(answer):
     return f"not a function: {type(answer).__name__}"
 
 
-def _show(bundle):
+def show_bundle(bundle):
     """Display in a notebook, print the plain text elsewhere."""
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None:
