@@ -8,6 +8,7 @@ import io
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/): colour-blind readers tell them apart. Their yellow is too
 # pale for lines.
@@ -41,7 +42,10 @@ def show(fig, alt):
 
 
 class Picture:
-    """A figure as Jupyter shows it: PNG with alt text, and the same sentence where there is no picture."""
+    """A figure as Jupyter shows it: PNG with alt text, and the same sentence where there is no picture.
+
+    A page is told its width in pixels, and by `scale` that this is for a window of 1280 × 720, and grows with it.
+    """
 
     def __init__(self, fig, alt):
         self.fig, self.alt = fig, alt
@@ -50,14 +54,21 @@ class Picture:
         return self.alt
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"image/png": png(self.fig), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+        width = round(INCH * self.fig.get_figwidth())
+        bundle = {"image/png": png(self.fig), "text/plain": self.alt}
+        return bundle, {"image/png": {"alt": self.alt, "width": width, "scale": width}}
 
 
-def png(fig, dpi=INCH):
-    """The figure as PNG bytes: the same figure always gives the same bytes (no date, no version)."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    return buffer.getvalue()
+def png(fig, dpi=SHARP * INCH):
+    """The figure as PNG bytes: the same figure always gives the same bytes (no date, no version).
+
+    Its 256 colours differ from those drawn by less than anyone sees, and take a third of the room.
+    """
+    drawn, kept = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", dpi=dpi)
+    colours = Image.open(drawn).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    colours.save(kept, "PNG", optimize=True)
+    return kept.getvalue()
 
 
 def curves(lines, title="", xlabel="step", ylabel="loss (nats)", top=None):

@@ -98,6 +98,26 @@ def test_every_caption_lies_within_its_picture():
         assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= whole.x1 and box.y1 <= whole.y1, name
 
 
+@pytest.mark.parametrize("effects", [[1.0] * 5, [0.0, 0.0, 0.01, -0.01, 9.0], [1.0, 2.0, 3.0, 2.0, 2.01]])
+def test_no_seed_hides_another(effects):
+    fig = core.picture(doubling, effects)
+    fig.draw_without_rendering()
+    (ax,) = fig.axes
+    dots = next(line for line in ax.lines if line.get_marker() == "o")
+    places = ax.transData.transform(dots.get_xydata())
+    apart = np.linalg.norm(places[:, None] - places, axis=-1)[np.triu_indices(len(places), 1)]
+    assert apart.min() > dots.get_markersize() / 72 * fig.dpi
+    assert all(ax.bbox.contains(*place) for place in places)
+
+
+def test_lines_are_as_few_as_before_and_equal():
+    sentence = "Trained equally long on only 2,000 characters, the biggest ends higher than the small one does."
+    assert core.balanced(sentence) == (
+        "Trained equally long on only 2,000 characters,\nthe biggest ends higher than the small one does."
+    )
+    assert core.balanced("One line.") == "One line."
+
+
 @pytest.fixture
 def own_evidence(tmp_path, monkeypatch):
     monkeypatch.setattr(core, "EVIDENCE", tmp_path / "claims.json")

@@ -109,10 +109,17 @@ def test_only_words_of_the_sentence_can_be_hidden(handed):
         assert place.max == words and place.value <= words
 
 
+def test_layers_and_heads_count_from_0(handed):
+    _, _, controls = handed
+    shape = next(iter(MODELS.values())).config
+    ends = [(controls[name].min, controls[name].max) for name in ("layer", "head")]
+    assert ends == [(0, shape.layers - 1), (0, shape.heads - 1)]
+
+
 def test_a_sentence_as_long_as_the_context_stays_above_the_bars():
     model = BERT(BERTConfig(len(VOCABULARY), 32, 1, 1, 8))
     picture = Picture({"one": model}, VOCABULARY)
-    picture.draw("internationalization " * 40, 1, 1, 1, "one")
+    picture.draw("internationalization " * 40, 1, 0, 0, "one")
     title = picture.axes[0].title.get_window_extent()
     assert picture.words.artist.get_path().get_extents().y0 > title.y1
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bmcourse import plots
 from bmcourse.live import points
-from bmcourse.live.curve import Curve
+from bmcourse.live.curve import HEAD, Curve
 
 
 def falling(steps, noise=0.1):
@@ -132,6 +132,14 @@ def test_a_still_is_the_same_every_time_and_after_frames():
     first = Curve(600).still(history, [])
     Curve(600).frame(history, [])
     assert Curve(600).still(history, []) == first
+
+
+def test_words_above_the_still_move_nothing_below_them():
+    history = {"train": falling(600)}
+    plain, headed = (pixels(Curve(600).still(history, [], words)) for words in ("", "step 600 of 600"))
+    head = len(headed) - len(plain)
+    assert head == round(HEAD * plots.SHARP * plots.INCH)
+    assert np.abs(headed[head:] - plain).mean() < 0.5 and (headed[:head] < 200).any()
 
 
 def test_a_frame_is_the_still_in_few_colours():

@@ -47,6 +47,7 @@ def test_the_picture_has_the_images_that_the_model_draws(desk):
 def test_frames_and_words_say_what_is_right(desk):
     page = pixels(desk.draw(**START))
     words = desk.write(**START)
+    assert "Frames: blue, all three right; orange, something wrong; grey, real digits." in words
     right = desk.right.all(dim=1)
     corners = [tuple(page[11 * (n // ACROSS), 11 * (n % ACROSS)]) for n in range(16)]
     blue = tuple(int(plots.BLUE[i : i + 2], 16) for i in (1, 3, 5))

@@ -193,8 +193,16 @@ def test_the_next_merge_is_the_first_that_changes_the_text(tokenizer):
 
 def test_a_saved_notebook_keeps_text_and_html(show, tokenizer):
     bundle, *_, view = show(live.tokens, tokenizer)
-    assert (bundle["text/plain"], bundle["text/html"]) == data.draw_tokens(tokenizer, data.SENTENCE)
-    assert view.value == bundle["text/html"]
+    assert (bundle["text/plain"], view.value) == data.draw_tokens(tokenizer, data.SENTENCE)
+    assert bundle["text/html"] == f'<div style="font-size: 15px">{view.value}</div>'
+
+
+@pytest.mark.parametrize("explorer", [live.tokens, live.merges])
+def test_the_box_is_looked_at_for_legibility_and_its_letters_grow(show, tokenizer, explorer):
+    _, field, *_, view = show(explorer, tokenizer)
+    [box] = [one for one in widgets.widget._instances.values() if field in getattr(one, "children", ())]
+    assert "bmcourse" in box._dom_classes
+    assert data.LETTERS in view.value and not re.search(r"font-size: \d+px", view.value)
 
 
 def test_a_saved_notebook_keeps_the_text_before_the_merges_on_the_way_and_after_them(show, tokenizer):

@@ -190,6 +190,14 @@ def test_the_axis_of_the_slopes_is_no_longer_than_they_need(width):
         assert low == -high and high / 3 < longest <= high or high == explanations.ENDS[0]
 
 
+@pytest.mark.parametrize("width", [0.05, 0.25, 1])
+def test_the_numbers_of_that_axis_stand_apart(width):
+    picture = NearbyPicture(Digits(MODEL, IMAGES, LABELS))
+    picture.draw(0, 50, width, 0)
+    boxes = [label.get_window_extent() for label in picture.middle.get_xticklabels()]
+    assert all(one.x1 + 10 < other.x0 for one, other in itertools.pairwise(boxes))
+
+
 def test_more_samples_make_seeds_agree():
     picture = NearbyPicture(Digits(MODEL, IMAGES, LABELS))
     few, many = (picture.slopes(0, samples, 0.25).std(dim=0).mean() for samples in (20, 2000))
@@ -354,7 +362,7 @@ def test_what_the_model_says_is_in_the_picture(monkeypatch):
     order = sorted(range(3), key=lambda kind: -p[kind])
     title = ", ".join(f"{KINDS[kind]} {explanations.percent(p[kind])}" for kind in order)
     assert f"The model says: {title}" in said
-    assert any(words.startswith("Explained: films. Blue: for it, red: against it") for words in said)
+    assert any(words.startswith("Explained: films. Blue: for it, orange: against,") for words in said)
 
 
 # ----------------------------------------------------------------------------------------------------- what is refused

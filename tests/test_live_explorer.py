@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bmcourse import plots
-from bmcourse.live import explorer
+from bmcourse.live import explorer, view
 from bmcourse.live.explorer import Stage, explore
 
 
@@ -149,4 +149,10 @@ def test_a_first_picture_that_cannot_be_drawn_is_an_error_at_once():
 def test_a_label_is_written_in_full_unless_the_control_says_how_wide(show):
     free, own = widgets.FloatSlider(0.2), widgets.Checkbox(style={"description_width": "50px"})
     show(lambda free, own: Dial().draw(free), free=free, own=own)
-    assert (free.style.description_width, own.style.description_width) == ("initial", "50px")
+    assert (free.style.description_width, own.style.description_width) == ("initial", view.scaled(50))
+
+
+def test_controls_grow_with_the_window(show):
+    control = widgets.FloatSlider(0.2, layout={"width": "290px"})
+    show(lambda level: Dial().draw(level), level=control)
+    assert control.layout.width == view.scaled(290) == "max(290px, min(22.66vw, 40.28vh))"

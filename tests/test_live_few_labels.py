@@ -83,7 +83,7 @@ def sentence_box(monkeypatch):
     assert live.augment() is None
     box = widgets.widget._instances[shown[0]["application/vnd.jupyter.widget-view+json"]["model_id"]]
     field, row, view = box.children
-    assert shown[0]["text/html"] == view.value and explorer.SENTENCE in shown[0]["text/plain"]
+    assert view.value in shown[0]["text/html"] and explorer.SENTENCE in shown[0]["text/plain"]
     return field, {control.description: control for control in row.children}, view
 
 
@@ -101,6 +101,20 @@ def test_every_control_of_the_sentence_goes_to_its_ends(sentence_box):
     assert view.value != first and "<del" in first
     field.value = ""
     assert all(row == [] for row in variants(view.value))
+
+
+def test_back_translation_has_no_rate(sentence_box):
+    _, controls, view = sentence_box
+    for method, seen in (("back_translation", "hidden"), ("swap", "visible")):
+        controls["method"].value = method
+        assert controls["rate"].layout.visibility == seen
+        before, controls["rate"].value = view.value, 1 - controls["rate"].value
+        assert (view.value == before) is (seen == "hidden")
+
+
+def test_an_old_word_and_its_new_one_stand_apart():
+    page = explorer.marked([("gone", "easy"), ("new", "simple"), ("same", " "), ("new", "more")])
+    assert re.sub("<.*?>", "", page) == f"easy{explorer.NARROW}simple more"
 
 
 # ---------------------------------------------------------------- the threshold

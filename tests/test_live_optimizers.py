@@ -28,6 +28,10 @@ def shown(monkeypatch):
     return explorers.taken(monkeypatch, optimizers, optimizers.race)
 
 
+def test_the_ring_of_the_start_is_whole_at_the_edge(track):
+    assert not track.start.get_clip_on()
+
+
 def by_formula(surface, point):
     """The loss at `point` by the formula that students read, as a tensor with a gradient."""
     powers = surface.formula.translate(str.maketrans({"−": "-", "·": "*", "²": "**2", "⁴": "**4"}))

@@ -107,7 +107,8 @@ def test_a_saved_notebook_keeps_the_answer_folded(shown):
     assert shown[0]["text/plain"] == "by 3 nats\nThe run says: rise."
     page = re.fullmatch(r"<details><summary>([^<]*)</summary>(.*)</details>", shown[0]["text/html"])
     assert "rise" not in page[1]
-    assert '<img alt="A line that &lt;rises&gt;." src="data:image/png;base64,' in page[2]
+    assert '<p><img alt="A line that &lt;rises&gt;." width="640" ' in page[2]
+    assert ' src="data:image/png;base64,' in page[2]
     assert "<pre>by 3 nats</pre><p>The run says: rise.</p>" in page[2]
 
 

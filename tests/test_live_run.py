@@ -71,6 +71,23 @@ def test_a_finished_run_says_how_to_go_on_and_more_steps_continue_it(capsys):
     assert list(run) == [6, 7]
 
 
+def test_the_name_told_is_the_one_that_the_notebook_gave(monkeypatch, capsys):
+    run = live.Run(steps=1)
+    list(run)
+    monkeypatch.setattr(sys.modules["__main__"], "_", run, raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "rival_run", run, raising=False)
+    list(run)
+    assert "To go on, set rival_run.steps += 300" in capsys.readouterr().out
+
+
+def test_a_schedule_made_for_fewer_steps_is_told_so():
+    run = live.Run(steps=3)
+    optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters())
+    with pytest.raises(ValueError, match="at step 3 it was -0.5. If a schedule .* made for all .*: run.steps is 3."):
+        for step in run:
+            run.steer(optimizer, 1 - step / 2)
+
+
 def test_break_and_an_error_leave_the_run_ready_to_go_on():
     run = live.Run(steps=6)
     for step in run:
@@ -351,7 +368,7 @@ def test_wrong_use():
     with pytest.raises(ValueError, match=r"run.steer\(\) takes a torch optimizer, such as .*; it got a Linear\."):
         run.steer(model)
     with pytest.raises(
-        ValueError, match="scale multiplies the learning rate: it must be 0 or more and finite; it was -1"
+        ValueError, match="scale multiplies the learning rate: it must be 0 or more and finite; at step 0 it was -1"
     ):
         run.steer(torch.optim.SGD(model.parameters()), scale=-1)
     with pytest.raises(ValueError, match="lr must be a number from 1e-05 to 1"):

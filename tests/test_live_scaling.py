@@ -101,8 +101,8 @@ def test_too_few_chips_do_not_hold_it(bill):
     assert bill.small.get_x() + bill.small.get_width() == 35 and bill.words.get_visible()
     bill.draw(**START | PLANS["my own, on eight chips"])
     assert not bill.words.get_visible()
-    assert "1,024 chips hold it" in plain(explorer.invoice(**START))
-    assert "32 chips do not hold it: 35 are needed" in plain(explorer.invoice(**START | {"chips": 32}))
+    assert "that fits on 1,024 chips." in plain(explorer.invoice(**START))
+    assert "that does not fit on 32 chips: 35 are needed" in plain(explorer.invoice(**START | {"chips": 32}))
 
 
 def test_the_invoice_of_gpt_3():
@@ -110,6 +110,15 @@ def test_the_invoice_of_gpt_3():
     assert words.startswith("350 billion tokens, 3.68 × 1023 FLOPs: 33 days on 1,024 chips, 2.3 million dollars.")
     assert "take 2.80 TB" in words
     assert "no price is known" in explorer.invoice(**START | {"chip": TPU})
+
+
+def test_rings_at_the_ends_are_whole(law, bill):
+    assert not any(ring.get_clip_on() for ring in (law.best, law.here, bill.here))
+
+
+def test_one_chip_is_no_chips():
+    words = plain(explorer.invoice(**START | {"chips": 1, "parameters": int(1e9)}))
+    assert "on 1 chip," in words and "fits on 1 chip." in words and "1 chips" not in words
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Figures: the same bytes every time, alt text always, and honest smoothing."""
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bmcourse import plots
 
@@ -41,6 +44,23 @@ def test_a_picture_carries_its_alt_text():
     picture = plots.Picture(plots.curves({"a": [1, 2]}), "A line that rises.")
     data, metadata = picture._repr_mimebundle_()
     assert data["text/plain"] == "A line that rises." == metadata["image/png"]["alt"]
+
+
+def test_a_picture_has_two_pixels_for_each_of_its_width_in_a_page():
+    data, metadata = plots.Picture(plots.figure(5, 2)[0], "Empty axes.")._repr_mimebundle_()
+    assert Image.open(io.BytesIO(data["image/png"])).size == (1000, 400)
+    assert metadata["image/png"]["width"] == metadata["image/png"]["scale"] == 500
+
+
+def test_few_colours_look_as_all_do():
+    fig, ax = plots.figure()
+    ax.imshow(np.arange(200).reshape(10, 20))
+    ax.plot([0, 19], [0, 9], color=plots.RED, lw=5)
+    drawn, kept = io.BytesIO(), io.BytesIO(plots.png(fig))
+    fig.savefig(drawn, format="png")
+    all_colours, few = (np.asarray(Image.open(file).convert("RGB")).astype(int) for file in (drawn, kept))
+    assert (few[all_colours.min(-1) == 255] == 255).all()
+    assert np.abs(few - all_colours).mean() < 0.5
 
 
 def test_no_picture_without_alt_text():

@@ -151,13 +151,25 @@ def text(a_claim, measured):
     says = "People say" if a_claim.belief else "Claim"
     return "\n".join(
         [
-            textwrap.fill(f"{says}: {a_claim.statement}", 90),
-            f"Measured: {digits(verdict.mean)} {a_claim.unit} "
-            f"(95 % interval {digits(verdict.low)} to {digits(verdict.high)}).",
+            balanced(f"{says}: {a_claim.statement}"),
+            balanced(
+                f"Measured: {digits(verdict.mean)} {a_claim.unit} "
+                f"(95 % interval {digits(verdict.low)} to {digits(verdict.high)})."
+            ),
             f"Seeds that bear it out: {verdict.bearing} of {verdict.seeds}. "
             f"{'It holds here.' if verdict.holds else 'It does NOT hold here.'}",
             f"What would refute it: an interval reaching below {a_claim.at_least:g}, or fewer than four of five seeds.",
         ]
+    )
+
+
+def balanced(sentence, width=90):
+    """`sentence` in as few lines of `width` as hold it, and these as equal as words allow: none with a single word."""
+    lines = len(textwrap.wrap(sentence, width))
+    return next(
+        textwrap.fill(sentence, narrower)
+        for narrower in range(len(sentence) // lines, width + 1)
+        if len(textwrap.wrap(sentence, narrower)) == lines
     )
 
 
@@ -173,6 +185,7 @@ def show(name):
         raise ValueError(f"There is no claim {name!r}. The claims are: {', '.join(sorted(claims))}.")
     print(text(claims[name], measured))
     if name in measured:
+        print()  # the picture begins where the words end
         _draw(claims[name], measured[name]["effects"])
 
 
@@ -191,13 +204,27 @@ def picture(a_claim, effects):
     from bmcourse import plots
 
     verdict = judge(effects, a_claim.at_least)
-    fig, ax = plots.figure(6.4, 1.3)
+    fig, ax = plots.figure(6.4, 1.4)
     ax.axvline(a_claim.at_least, color=plots.BLACK, ls="--", lw=1)
     ax.plot([verdict.low, verdict.high], [0, 0], color=plots.SKY, lw=8, alpha=0.5, solid_capstyle="butt")
-    ax.plot(effects, [0] * len(effects), "o", color=plots.BLUE, alpha=0.7)
-    ax.plot(verdict.mean, 0, "|", color=plots.BLACK, ms=18)
-    ax.set(yticks=[], xlabel=f"{a_claim.unit}\none dot a seed, band: 95 % interval, dashed: what the claim needs")
+    ax.plot(verdict.mean, 0, "|", color=plots.BLACK, ms=26)
+    ax.update_datalim([(effect, 0) for effect in effects])
+    ax.autoscale_view()
+    left, right = ax.get_xlim()
+    ax.plot(effects, stacked(effects, 0.016 * (right - left)), "o", color=plots.BLUE, alpha=0.8, mew=0)
+    key = "dot: a seed, line: their mean, band: its 95 % interval, dashed: what the claim needs"
+    ax.set(yticks=[], ylim=(-3, 3), xlim=(left, right), xlabel=f"{a_claim.unit}\n{key}")
+    ax.spines["left"].set_visible(False)
     return fig
+
+
+def stacked(values, apart):
+    """A height for each of `values`, 0 where there is room: those less than `apart` from each other differ in it."""
+    heights, nearest_first = [], sorted(range(-len(values), len(values)), key=abs)
+    for value in values:
+        taken = [height for other, height in zip(values, heights, strict=False) if abs(other - value) < apart]
+        heights.append(next(height for height in nearest_first if height not in taken))
+    return heights
 
 
 # ---------------------------------------------------------------- python -m bmcourse claims

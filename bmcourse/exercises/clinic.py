@@ -133,15 +133,14 @@ class Patient:
 
 def ward(text):
     """Run the healthy loop and all patients on a Text, and draw their curves side by side; returns the Figure."""
-    fig, axes = plots.figure(11, 8, columns=3, rows=3, sharex=True, sharey=True)
+    fig, axes = plots.figure(10.6, 6, columns=3, rows=3, sharex=True, sharey=True)
     for ax, (letter, patient) in zip(axes.flat, {"healthy": HEALTHY, **PATIENTS}.items(), strict=True):
         losses, validation, again, norm = patient.run(text)
         ax.plot(range(1, STEPS + 1), losses, lw=1, label="training")
         ax.plot(range(EVERY, STEPS + 1, EVERY), validation, "o-", ms=3, lw=1, label="validation")
-        ax.set(title=letter, ylim=(0, 6))
-        findings = f"measured twice: {validation[-1]:.3f}, {again:.3f}\ngradient: {norm:.2g}"
-        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8}
-        ax.text(0.97, 0.86, findings, ha="right", transform=ax.transAxes, fontsize=8, bbox=paper)
+        ax.set(ylim=(0, 6))
+        ax.set_title(letter, loc="left", size=11, weight="bold")
+        ax.set_title(f"twice {validation[-1]:.3f}, {again:.3f} · gradient {norm:.2g}", loc="right", size=10.5)
     axes[0, 0].legend(frameon=False, loc="lower left")
     return fig
 

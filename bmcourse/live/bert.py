@@ -47,8 +47,8 @@ def fill_in(models, vocabulary, text=SENTENCE, hide=HIDDEN):
         write=picture.write,
         text=field,
         place=place,
-        layer=widgets.IntSlider(1, min=1, max=shape.layers, description="layer", layout={"width": "230px"}),
-        head=widgets.IntSlider(1, min=1, max=shape.heads, description="head", layout={"width": "230px"}),
+        layer=widgets.IntSlider(0, min=0, max=shape.layers - 1, description="layer", layout={"width": "230px"}),
+        head=widgets.IntSlider(0, min=0, max=shape.heads - 1, description="head", layout={"width": "230px"}),
         whose=widgets.Dropdown(options=list(models), description="attention of", layout={"width": "260px"}),
     )
 
@@ -92,7 +92,7 @@ def probabilities_at(model, tokens, place):
 
 @torch.no_grad()
 def looks_from(model, tokens, place, layer, head):
-    """How much a head takes of every token (T,), seen from one place; layers and heads count from 0."""
+    """How much a head takes of every token (T,), seen from one place."""
     with evaluating(model):
         weights = encoder_attention(model.encoder, model.embedding(tokens), tokens == PAD, model.mask(tokens))
     return weights[layer, 0, head, place]
@@ -128,7 +128,7 @@ class Picture:
             self.write_sentence(["(type a sentence)"], torch.zeros(1), None)
             self.write_guesses([[]] * len(self.models))
             return self.frame()
-        looks = looks_from(self.models[whose], tokens, place, layer - 1, head - 1)
+        looks = looks_from(self.models[whose], tokens, place, layer, head)
         self.write_sentence(self.shown(tokens[0].tolist()), looks, place)
         self.chances = [probabilities_at(model, tokens, place) for model in self.models.values()]
         self.write_guesses([self.likeliest(chances) for chances in self.chances])

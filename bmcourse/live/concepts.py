@@ -9,12 +9,14 @@ import psutil
 from matplotlib.lines import Line2D
 
 from bmcourse import data, plots, scaling
+from bmcourse.live import view
 from bmcourse.live.curve import GREY
 from bmcourse.live.explorer import Stage, explore, number_slider
+from bmcourse.live.letters import write_names
 from bmcourse.models.gpt import GPTConfig
 
 # Of a slider: three of them in a row of a page of 1280 pixels.
-THIRD = {"layout": {"width": "340px", "margin": "2px 12px 2px 2px"}}
+THIRD = {"layout": {"width": "340px", "margin": "2px 24px 2px 2px"}}
 
 # -------------------------------------------------------------------------------------------------------- the timeline
 
@@ -142,65 +144,6 @@ def stretch(place):
     return np.where(np.less(place, SQUEEZED), SQUEEZED + (np.asarray(place) - SQUEEZED) * 8, place)
 
 
-DOT = 10  # points: as wide as a dot is
-
-
-def write_names(ax, points, names, others=()):
-    """Write `names`, the first first, near their points where they cover nothing; one that finds no room is left out.
-
-    `points` is {name: (x, y)} of all dots, `others` are more places, (x, y), to leave free. Returns the artists.
-    """
-    inch = 72 / ax.figure.dpi  # all is measured in points, so that it is the same however sharp the figure is
-    dots = {name: ax.transData.transform(point) * inch for name, point in points.items()}
-    taken = [box_at(x, y, DOT, DOT) for x, y in dots.values()]
-    taken += [box_at(*(ax.transData.transform(place) * inch), 3, 3) for place in others]
-    written, renderer, frame = [], ax.figure.canvas.get_renderer(), ax.get_window_extent().extents * inch
-    line = {"arrowstyle": "-", "color": GREY, "lw": 0.7, "shrinkA": 0, "shrinkB": DOT / 2}
-    look = {"textcoords": "offset points", "ha": "center", "va": "center", "size": 10.5}
-    for name in names:
-        text = ax.text(0, 0, name, size=look["size"])
-        extent = text.get_window_extent(renderer)
-        width, height = extent.width * inch, extent.height * inch
-        text.remove()
-        for place, far in nearby(width, height):
-            box, thread = box_at(*(dots[name] + place), width + 4, height + 1), along(dots[name], place) if far else []
-            if inside(box, frame) and not any(touch(one, other) for one in [box, *thread] for other in taken):
-                taken += [box, *thread]
-                written.append(ax.annotate(name, points[name], place, arrowprops=line if far else None, **look))
-                break
-    return written
-
-
-def box_at(x, y, width, height):
-    """A box around (x, y), as (left, bottom, right, top)."""
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
-
-
-def nearby(width, height):
-    """Where the middle of a name may lie from its point, the best places first, and whether that needs a line."""
-    for gap in (5, 12, 22, 32):  # the first leaves room for the ring
-        across, up = DOT / 2 + gap + width / 2, DOT / 2 + gap + height / 2
-        yield from ((place, gap > 5) for place in ((across, 0), (-across, 0), (0, up), (0, -up)))
-        corners = [(part * side * across, end * up) for part in (0.5, 1) for end in (1, -1) for side in (1, -1)]
-        yield from ((corner, True) for corner in corners)
-
-
-def along(dot, place):
-    """Small boxes along the line from a dot to a name, the part on the dot itself left out."""
-    length = np.hypot(*place)
-    return [box_at(*(dot + np.multiply(place, part)), 2, 2) for part in np.arange(DOT, length, 2) / length]
-
-
-def inside(box, frame):
-    """Whether a box lies in the frame, both as (left, bottom, right, top)."""
-    return frame[0] < box[0] and box[2] < frame[2] and frame[1] < box[1] and box[3] < frame[3]
-
-
-def touch(one, other):
-    """Whether two boxes have a place in common."""
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
 def description(models, y, name):
     """A line about the model of that name, and how many models are not drawn, as HTML."""
     [model] = [model for model in models if model.name == name]
@@ -211,7 +154,7 @@ def description(models, y, name):
     access = "open" if model.open else "closed"
     return paragraph(
         f"<b>{html.escape(name)}</b> ({html.escape(model.organisation)}, {model.year}, {model.modality}, {access}): "
-        f"{figures}.<br><span style='font-size: 14px'>{links(model.source)}</span><br>"
+        f"{figures}.<br>{links(model.source)}<br>"
         f"{len(models) - missing} of {len(models)} models are drawn; for the other {missing} we know no such figure."
     )
 
@@ -238,7 +181,7 @@ def links(text):
 
 def paragraph(words):
     """Words that are HTML already, as a paragraph."""
-    return f'<div style="font-size: 15px; line-height: 1.5; max-width: 1000px">{words}</div>'
+    return f'<div style="font-size: {view.LETTERS}; line-height: 1.5; max-width: {view.scaled(1000)}">{words}</div>'
 
 
 # ---------------------------------------------------------------------------------------------------------- the ledger

@@ -14,6 +14,9 @@ from bmcourse import plots
 from bmcourse.live.points import average, decimate, finite, limits, merged, ticks
 
 INCHES = 6.4, 3.2
+HEAD = (
+    0.27  # inches above a run's last picture, as high as the controls that stood there: the curves stay in their place
+)
 GREY, GRID = "#555555", {"color": "#b0b0b0", "alpha": 0.3, "linewidth": 0.8, "zorder": 1}
 
 
@@ -55,12 +58,22 @@ class Curve:
         self.picture.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
         return file.getvalue()
 
-    def still(self, history, moves):
-        """The same picture in full quality, for after the run."""
+    def still(self, history, moves, words=""):
+        """The same picture in full quality, for after the run, with `words` where the controls were."""
         for name, curve in self._fit(history, moves).items():
             self.lines[name].set_data(*curve, start=0, buckets=1000)
         self._write(self.marks)
-        return plots.png(self.fig, self.fig.dpi)
+        if words:
+            self._write_above(words)
+        return plots.png(self.fig)
+
+    def _write_above(self, words):
+        """Make the picture higher by a line of words; all else stays as large as it was."""
+        (width, height), (left, bottom, wide, high) = INCHES, self.ax.get_position().bounds
+        share = height / (height + HEAD)
+        self.fig.set_size_inches(width, height + HEAD)
+        self.ax.set_position([left, bottom * share, wide, high * share])
+        self.fig.text(left, (1 + share) / 2, words, va="center", color=GREY)
 
     def _fit(self, history, moves):
         """Fit the y axis, the looks of the lines and the marks. Returns the curves without what is not finite."""

@@ -83,7 +83,8 @@ class Desk:
         words = ", ".join(f"{name} {int(right.sum())}" for name, right in counts)
         held = (digit, thickness, slant) in HELD_OUT
         known = "never in training" if held else "in training, too"
-        return line(f"“{caption(digit, thickness, slant)}” ({known}). Right of {ACROSS * ROWS}: {words}.")
+        said = f"“{caption(digit, thickness, slant)}” ({known}). Right of {ACROSS * ROWS}: {words}."
+        return line(said) + line("Frames: blue, all three right; orange, something wrong; grey, real digits.")
 
     # ---- token by token
 

@@ -10,7 +10,7 @@ from IPython.display import display
 from traitlets import Unicode
 
 from bmcourse import plots
-from bmcourse.live.view import scaled, widget_view
+from bmcourse.live.view import LETTERS, grow, scaled, widget_view
 
 SENTENCE = "Large models 大模型 learn tokens. 🙂"
 LONGER = "If the value of the expression is true, the function returns it. 大模型"
@@ -43,7 +43,7 @@ def merges(tokenizer, text=LONGER):
     field = text_field(text)
     look = {"layout": {"width": "480px"}, "style": {"description_width": "initial"}}
     slider = widgets.IntSlider(0, min=0, max=last, description="merges", **look)
-    button = widgets.Button(description="next merge in this text", layout={"width": "180px"})
+    button = widgets.Button(description="next merge in this text", layout={"width": "auto"})
     button.on_click(lambda _: setattr(slider, "value", next_merge(tokenizer, field.value, slider.value)))
     row = widgets.HBox([slider, button], layout={"flex_flow": "row wrap"})
     show(partial(draw_merges, tokenizer), partial(draw_stages, tokenizer, text), [field, row], field, slider)
@@ -71,17 +71,19 @@ def show(draw, still, rows, *controls):
 
     Both return plain text and HTML.
     """
-    view = widgets.HTML()
+    page = widgets.HTML()
 
     def update(_=None):
-        view.value = explained(draw, *[control.value for control in controls])[1]
+        page.value = explained(draw, *[control.value for control in controls])[1]
 
     update()
     for control in controls:
         control.observe(update, names="value")
-    plain, page = explained(still)
-    box = widgets.VBox([*rows, view])
-    display({"text/plain": plain, "text/html": page, **widget_view(box)}, raw=True)
+    grow(*controls)
+    plain, saved = explained(still)
+    saved = f'<div style="font-size: 15px">{saved}</div>'  # of a notebook that nobody has trusted Jupyter reads no more
+    box = widgets.VBox([*rows, page]).add_class("bmcourse")
+    display({"text/plain": plain, "text/html": saved, **widget_view(box)}, raw=True)
 
 
 def explained(draw, *values):
@@ -94,7 +96,7 @@ def explained(draw, *values):
 
 def line(words):
     """A line of words as HTML."""
-    return f'<div style="font-size: 15px; line-height: 1.6">{html.escape(words)}</div>'
+    return f'<div style="font-size: {LETTERS}; line-height: 1.6">{html.escape(words)}</div>'
 
 
 # -------------------------------------------------------------------------------------------------------- the tokens
@@ -186,17 +188,17 @@ def token_boxes(names, ids, made):
     shown = list(zip(names, ids, (plots.BLUE, plots.ORANGE) * len(names), strict=False))  # there may be more ids
     boxes = " ".join(token_box(name, token, color, token == made) for name, token, color in shown)
     more = f" … and {len(ids) - len(shown)} more" if len(ids) > len(shown) else ""
-    return f'<div style="line-height: 1.35">{boxes}{more}</div>'
+    return f'<div style="font-size: {LETTERS}; line-height: 1.35">{boxes}{more}</div>'
 
 
 def token_box(name, token, color, made):
     """One box, and a new line after one that ends with a line break."""
-    style = "display: inline-block; margin: 3px 2px; padding: 3px 4px; text-align: center"
+    style = "display: inline-block; margin: 0.2em 0.13em; padding: 0.2em 0.27em; text-align: center"
     frame = f"; outline: 3px solid {plots.RED}" if made else ""
     box = (
         f'<span style="{style}; background: {color}38; border-bottom: 3px solid {color}{frame}">'
-        f'<code style="font-size: 16px; background: none; color: inherit; padding: 0">{html.escape(name)}</code>'
-        f'<sub style="display: block; font-size: 14px; line-height: inherit">{token}</sub></span>'
+        f'<code style="font-size: 1.07em; background: none; color: inherit; padding: 0">{html.escape(name)}</code>'
+        f'<sub style="display: block; font-size: 1em; line-height: inherit">{token}</sub></span>'
     )
     return f"{box}<br>" if name.endswith("↵") else box
 
@@ -278,7 +280,7 @@ def curve(lengths, count):
     words = f"merges: {count} · tokens: {lengths[count]}"
     return f"""<svg role="img" aria-label="{words}; they fall from {lengths[0]} to {lengths[-1]}"
         viewBox="0 0 {WIDTH} {HEIGHT}" style="display: block; width: {scaled(WIDTH)}; max-width: 100%"
-        font-size="14" fill="currentColor">
+        font-size="15" fill="currentColor">
         <path d="M{LEFT} {TOP} V{BOTTOM} H{RIGHT}" fill="none" stroke="currentColor" opacity="0.5"/>
         <path d="M{LEFT} {y[0]:.1f} {steps} H{RIGHT}" fill="none" stroke="{plots.BLUE}" stroke-width="2.5"/>
         <path d="M{x[count]:.1f} {TOP - 24} V{BOTTOM}" stroke="{plots.ORANGE}" stroke-width="1.5"/>

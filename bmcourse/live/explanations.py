@@ -27,6 +27,7 @@ from bmcourse.live.data import line, text_field
 from bmcourse.live.explorer import WIDE, Stage, explore, number_slider
 from bmcourse.live.heads import token_names
 from bmcourse.live.letters import Letters, drawable, font_names
+from bmcourse.live.view import scaled
 from bmcourse.models.sentences import UNKNOWN, number_words, split_words
 
 PALE = "#c4d8e6"
@@ -138,7 +139,7 @@ def occlude(model, images, labels):
 
 def switch(name, pressed):
     """A button that covers a patch; after the fourth in a row a new row begins, so they lie as the patches do."""
-    margin = "2px calc(100% - 262px) 2px 2px" if name.startswith("D") else "2px"
+    margin = f"2px calc(100% - {scaled(262)}) 2px 2px" if name.startswith("D") else "2px"
     return widgets.ToggleButton(pressed, description=name, layout={"width": "60px", "margin": margin})
 
 
@@ -272,7 +273,7 @@ class NearbyPicture:
     def _show_bars(self, values, seed):
         """Set the bars to one seed's values of (TOP, SEEDS), and the ticks to all; returns where the axis ends."""
         end = next((end for end in ENDS if end > values.abs().max()), values.abs().max().item())
-        self.middle.set(xlim=(-end, end), xticks=[-end / 2, 0, end / 2])
+        self.middle.set(xlim=(-end, end), xticks=[-end, 0, end], xticklabels=[f"−{end:.2g}", "0", f"{end:.2g}"])
         for bar, value in zip(self.bars, values[:, seed].tolist(), strict=True):
             bar.set_width(value)
             bar.set_facecolor(plots.RED if value < 0 else plots.BLUE)
@@ -388,7 +389,7 @@ def shades(model, words, kinds, text=SENTENCE, split=split_words):
     explore(
         picture.draw,
         "One sentence six times, once for each method of explanation: words that speak for the explained answer have a "
-        "blue shade, words that speak against it a red one, so that the methods can be compared.",
+        "blue shade, words that speak against it an orange one, so that the methods can be compared.",
         write=picture.write,
         text=text_field(text),
         kind=widgets.Dropdown(
@@ -487,7 +488,7 @@ class ShadesPicture:
         """Write what the model says, likeliest first, and what the colours mean."""
         shares = ", ".join(f"{self.kinds[k]} {percent(p[k])}" for k in p.argsort(descending=True))
         explained = f"{self.kinds[target]}, the model's answer" if kind < 0 else self.kinds[target]
-        legend = f"Explained: {explained}. Blue: for it, red: against it, each row by its own largest. Grey: not known."
+        legend = f"Explained: {explained}. Blue: for it, orange: against, each row by its own largest. Grey: not known."
         self.title.set_path(outline(f"The model says: {shares}", 18, self.fonts)[0])
         self.legend.set_path(outline(legend, 15, self.fonts)[0])
 

@@ -82,6 +82,7 @@ def explore(draw, alt, write=None, presets=None, acts=None, below=None, **contro
     picture, words = view.picture(draw(**first)), widgets.HTML(write(**first) if write else "")
     for control in controls.values():
         control.style.description_width = control.style.description_width or "initial"  # all of it, not ten letters
+        view.grow(control)
         control.observe(redraw, names="value")
     buttons = row_of_buttons(presets, press), row_of_buttons(acts, lambda act: redraw(act=act))
     rows = buttons[0], controls.values(), buttons[1]

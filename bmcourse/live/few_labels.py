@@ -15,10 +15,12 @@ from bmcourse.live.curve import GREY
 from bmcourse.live.data import show, text_field
 from bmcourse.live.explorer import WIDE, Stage, explore
 from bmcourse.live.letters import Letters
+from bmcourse.live.view import scaled
 
 # ------------------------------------------------------------------------------------------------- a sentence, changed
 
 SENTENCE = "The film is not easy to find, but it is very good."
+NARROW = "\u2005"  # space: a quarter of a letter
 VARIANTS = 4  # sentences shown at a time, with as many seeds in a row
 LOOKS = {  # how a piece is told apart: the element says it too, where a page takes the colours away
     "same": ("span", ""),
@@ -34,14 +36,20 @@ def augment(text=SENTENCE, synonyms=None, split=None):
     `synonyms` and `split` are augment_data's.
     """
     field = text_field(text)
-    protected = widgets.Text("", description="protected", placeholder="words, with commas", **WIDE)
-    method = widgets.Dropdown(options=["eda", *METHODS, "back_translation"], description="method")
-    rate = widgets.FloatSlider(0.3, min=0, max=1, step=0.1, description="rate", readout_format=".1f", **WIDE)
-    seed = widgets.IntSlider(0, min=0, max=50, description="seed", **WIDE)
+    look = WIDE | {"style": {"description_width": "initial"}}
+    protected = widgets.Text("", description="protected", placeholder="words, with commas", **look)
+    method = widgets.Dropdown(options=["eda", *METHODS, "back_translation"], description="method", **look)
+    rate = widgets.FloatSlider(0.3, min=0, max=1, step=0.1, description="rate", readout_format=".1f", **look)
+    seed = widgets.IntSlider(0, min=0, max=50, description="seed", **look)
+    method.observe(lambda change: hide(rate, change.new == "back_translation"), names="value")  # it asks for no rate
     draw = partial(draw_variants, synonyms, split)
     controls = field, method, rate, seed, protected
     row = widgets.HBox([method, rate, seed, protected], layout={"flex_flow": "row wrap"})
     show(draw, lambda: draw(*[control.value for control in controls]), [field, row], *controls)
+
+
+def hide(control, hidden):
+    control.layout.visibility = "hidden" if hidden else "visible"
 
 
 def draw_variants(synonyms, split, text, method, rate, seed, protected):
@@ -60,7 +68,8 @@ def draw_variants(synonyms, split, text, method, rate, seed, protected):
         for number, variant in zip(seeds, variants, strict=True)
     )
     legend = marked([("gone", "gone"), ("same", " · "), ("new", "new"), ("same", " · "), ("moved", "moved")])
-    page = f'<div style="font-size: 16px; line-height: 1.9"><ol>{rows}</ol>{legend}; the numbers are the seeds</div>'
+    page = f"<ol>{rows}</ol>{legend}; the numbers are the seeds"
+    page = f'<div style="font-size: {scaled(16)}; line-height: 1.9">{page}</div>'
     return "\n".join([text, *(f"{number}: {variant}" for number, variant in zip(seeds, variants, strict=True))]), page
 
 
@@ -81,10 +90,14 @@ def changes(before, after):
 
 
 def marked(pieces):
-    """Pieces as HTML, each in the look of what became of it."""
-    return "".join(
-        f'<{LOOKS[what][0]} style="{LOOKS[what][1]}">{html.escape(piece)}</{LOOKS[what][0]}>' for what, piece in pieces
-    )
+    """Pieces as HTML, each in the look of what became of it; an old word and its new one stand a little apart."""
+    page, before = "", "same"
+    for what, piece in pieces:
+        element, style = LOOKS[what]
+        page += NARROW if before == "gone" and what in ("new", "moved") else ""
+        page += f'<{element} style="{style}">{html.escape(piece)}</{element}>'
+        before = what
+    return page
 
 
 # --------------------------------------------------------------------------------------------------- the threshold

@@ -31,8 +31,9 @@ def copying(model, tokenizer, texts):
     heads = [(layer, head) for layer in range(model.config.layers) for head in range(model.config.heads)]
     picture = CopyingPicture(model, tokenizer, heads)
     most, longest = model.config.context, min(len(texts[0]), model.config.context)
+    look = {"layout": {"width": "max-content", "margin": "2px 16px 2px 2px"}}
     switches = {
-        f"head_{layer}_{head}": widgets.ToggleButton(value=True, description=f"layer {layer}, head {head}")
+        f"head_{layer}_{head}": widgets.Checkbox(True, description=f"layer {layer}, head {head}", indent=False, **look)
         for layer, head in heads
     }
     explore(

@@ -15,35 +15,35 @@ from PIL import Image
 from bmcourse import plots
 from bmcourse.live.data import visible
 from bmcourse.live.letters import drawable, font_names
-from bmcourse.live.view import described, picture_metadata, widget_view
+from bmcourse.live.view import LETTERS, described, grow, picture_metadata, widget_view
 
 MOST = 64  # tokens: the heat map of more does not fit on a page
-HIGH, LINE = 300, 15  # the map, where it can be, and a line of its names, in pixels
+HIGH, LINE = 300, 15  # the map, where it can be, and a line of its names, in pixels of a window of 1280 × 720
 FRAME = f"2px solid {plots.RED}"
 
 # Everything is done by the page itself. The chosen token is the one under the mouse or, without one, the one that was
 # clicked or reached with the arrow keys, a radio button. It hands its weight in per cent, --p, to every box.
 LOOK = """
-.VIEW { font-size: 14px; line-height: 1.35; overflow-x: auto; padding: 0 3px 3px }
-.VIEW .box { position: relative; display: inline-block; min-width: 36px; margin: 3px 1px; padding: 3px 4px;
+.VIEW { font-size: LETTERS; line-height: 1.35; overflow-x: auto; padding: 0 3px 3px }
+.VIEW .box { position: relative; display: inline-block; min-width: 2.4em; margin: 3px 1px; padding: 3px 4px;
     text-align: center; cursor: pointer; --strength: sqrt(var(--p) / 100); border: 1px solid GREY;
     background: color-mix(in srgb, BLUE calc(100% * var(--strength)), white);
     color: hsl(0 0% calc((var(--p) - 80) * 100%)) }
-.VIEW .box code { font-size: 16px; background: none; color: inherit; padding: 0; white-space: pre }
-.VIEW .box::after { display: block; font-size: 14px; counter-reset: percent var(--p); content: counter(percent) "%" }
+.VIEW .box code { font-size: 1.07em; background: none; color: inherit; padding: 0; white-space: pre }
+.VIEW .box::after { display: block; counter-reset: percent var(--p); content: counter(percent) "%" }
 .VIEW input { position: absolute; opacity: 0 }
-.VIEW .maps { display: flex; flex-wrap: wrap; gap: 12px 36px; align-items: flex-start; margin-top: 8px }
-.VIEW .chart { display: grid; grid-template-columns: max-content max-content; font-size: 14px; line-height: CELLpx }
-.VIEW .rows, .VIEW .map { display: grid; grid-auto-rows: CELLpx }
-.VIEW .columns { display: grid; grid-auto-flow: column; grid-auto-columns: CELLpx; align-items: end }
-.VIEW .chart span { max-width: 84px; overflow-x: clip; text-overflow: ellipsis; white-space: pre;
+.VIEW .maps { display: flex; flex-wrap: wrap; gap: 0.8em 2.4em; align-items: flex-start; margin-top: 8px }
+.VIEW .chart { display: grid; grid-template-columns: max-content max-content; line-height: CELL }
+.VIEW .rows, .VIEW .map { display: grid; grid-auto-rows: CELL }
+.VIEW .columns { display: grid; grid-auto-flow: column; grid-auto-columns: CELL; align-items: end }
+.VIEW .chart span { max-width: 5.6em; overflow-x: clip; text-overflow: ellipsis; white-space: pre;
     text-align: right; padding: 0 4px }
-.VIEW .columns span { max-width: none; max-height: 84px; overflow: visible clip; padding: 4px 0;
+.VIEW .columns span { max-width: none; max-height: 5.6em; overflow: visible clip; padding: 4px 0;
     writing-mode: vertical-rl; text-orientation: sideways; transform: rotate(180deg); text-align: left }
-.VIEW .map { width: SIZEpx; background-size: 100% 100%; image-rendering: pixelated; box-shadow: 0 0 0 1px GREY }
+.VIEW .map { width: SIZE; background-size: 100% 100%; image-rendering: pixelated; box-shadow: 0 0 0 1px GREY }
 .VIEW .q { cursor: pointer }
-.VIEW .heads { display: grid; gap: 6px; align-items: center; justify-items: center; font-size: 14px }
-.VIEW .heads img { width: THUMBpx; height: THUMBpx; box-shadow: 0 0 0 1px GREY; image-rendering: pixelated }
+.VIEW .heads { display: grid; gap: 6px; align-items: center; justify-items: center }
+.VIEW .heads img { width: THUMB; height: THUMB; box-shadow: 0 0 0 1px GREY; image-rendering: pixelated }
 """
 HINT = (
     "Hover or tap a token, or a row of the map: every token shows how much of it the framed one takes. "
@@ -86,7 +86,9 @@ def choice(description, count, value):
         "style": {"button_width": "44px", "description_width": "48px"},
         "layout": {"display": "flex", "margin": "2px 24px 2px 2px"},
     }
-    return widgets.ToggleButtons(options=options, value=value, description=description, **look)
+    buttons = widgets.ToggleButtons(options=options, value=value, description=description, **look)
+    grow(buttons)
+    return buttons
 
 
 def alt_text(weights, layer, head):
@@ -171,9 +173,9 @@ def token_box(view, number, name, checked):
 def style(view, T):
     """The rules of a view: its look, and for each token what happens when it is the chosen one."""
     cell = cell_size(T)
-    sizes = {"CELL": cell, "SIZE": cell * T, "THUMB": 64, "VIEW": view}
+    sizes = {name: f"{pixels / 15:.4g}em" for name, pixels in (("CELL", cell), ("SIZE", cell * T), ("THUMB", 64))}
     look = LOOK
-    for name, value in (sizes | {"BLUE": plots.BLUE, "GREY": "#999999"}).items():
+    for name, value in (sizes | {"LETTERS": LETTERS, "VIEW": view, "BLUE": plots.BLUE, "GREY": "#999999"}).items():
         look = look.replace(name, str(value))
     return look + "".join(chosen_token(view, number) for number in range(T))
 

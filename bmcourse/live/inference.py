@@ -19,8 +19,8 @@ ROWS = 10  # tokens with a bar; the others share one
 COUNT, PAUSE = 40, 0.1  # tokens written at a press, and seconds between two: time to read, and to move a slider
 MOST, JUMP = 80, 40  # at most so many tokens of the text have a button; of a longer text the first JUMP have none
 KEPT, TAIL = 5, 60  # branches, and how many characters of each are shown
-ROW = 28  # pixels from one bar to the next
-BAR = "min(250px, 20vw)"  # the longest bar
+ROW = view.scaled(28, least=22)  # from one bar to the next
+BAR = f"min({view.scaled(250)}, 20vw)"  # the longest bar
 SHORT = 0.2  # where the bars' axis ends, if the model is so unsure that none is longer; else at 1
 
 
@@ -71,18 +71,19 @@ def bars(rows):
     end = SHORT if max(max(before, after) for _, before, after in rows[:-1]) <= SHORT else 1
     look = f"width: {BAR}; display: flex; justify-content: space-between"
     axis = f'<div style="{look}"><span>0</span><span>{end:.0%}</span></div>'
-    return f'<div style="font-size: 14px">{"".join(bar(*row, end) for row in rows)}{axis}</div>'
+    return f'<div style="font-size: {view.LETTERS}">{"".join(bar(*row, end) for row in rows)}{axis}</div>'
 
 
 def bar(token, before, after, end):
     """One row; a token that is never drawn has only the pale bar, and a bar that is too long an arrow."""
     numbers = f"<b>{after:.1%}</b>" if after else "never drawn"
     whose = "" if token is not None else "all others: "
-    pale = f"top: 3px; height: 20px; width: {min(before / end, 1):.2%}; background: {plots.BLUE}40"
-    solid = f"top: 7px; height: 12px; width: {min(after / end, 1):.2%}; background: {plots.BLUE}"
+    pale = f"top: 12%; height: 72%; width: {min(before / end, 1):.2%}; background: {plots.SKY}60"
+    pale += f"; border: 1px solid {plots.SKY}; box-sizing: border-box"  # seen on black, too
+    solid = f"top: 27%; height: 42%; width: {min(after / end, 1):.2%}; background: {plots.BLUE}"
     arrow = "→ " if max(before, after) > end else ""
     return (
-        f'<div style="height: {ROW}px; line-height: {ROW}px; display: flex; white-space: nowrap">'
+        f'<div style="height: {ROW}; line-height: {ROW}; display: flex; white-space: nowrap">'
         f'<div style="position: relative; width: {BAR}; border-left: 1px solid {GREY}">'
         f'<div style="position: absolute; {pale}"></div><div style="position: absolute; {solid}"></div></div>'
         f'<div style="padding-left: 8px">{arrow}{whose}{numbers} (model: {before:.1%})</div></div>'
@@ -143,7 +144,7 @@ class Pool:
 
     def __init__(self, press, width="auto"):
         self.press, self.buttons = press, []
-        self.layout = widgets.Layout(width=width, height=f"{ROW - 4}px", margin="2px", padding="0 5px")
+        self.layout = widgets.Layout(width=width, height=f"calc({ROW} - 4px)", margin="2px", padding="0 5px")
 
     def show(self, words, styles=()):
         """The buttons with these words, and in these styles if there are any."""
@@ -188,9 +189,9 @@ class Desk:
         self.sliders = sampling_sliders()
         # what was written, and the prompt
         self.styles = [widgets.ButtonStyle(button_color=color) for color in (f"{plots.ORANGE}60", f"{plots.SKY}60")]
-        self.tokens, self.choices, self.returns = Pool(self.cut), Pool(self.choose, "150px"), Pool(self.go_to)
-        self.text = widgets.HBox(layout={"flex_flow": "row wrap"})
-        self.column = widgets.VBox(layout={"flex": "0 0 160px"})
+        self.tokens, self.choices, self.returns = Pool(self.cut), Pool(self.choose, view.scaled(150)), Pool(self.go_to)
+        self.text = widgets.HBox(layout={"flex_flow": "row wrap"}).add_class("bmcourse-text")
+        self.column = widgets.VBox(layout={"flex": f"0 0 {view.scaled(160)}"})
         self.branches = widgets.VBox(layout={"align_items": "flex-start"})
         self.bars, self.kept = widgets.HTML(), widgets.HTML()
 
@@ -204,13 +205,13 @@ class Desk:
         buttons = [widgets.Button(description=words, layout={"width": "auto"}) for words in acts]
         for button in buttons:
             button.on_click(lambda pressed: self.do(acts[pressed.description]))
-        wrap = {"layout": {"flex_flow": "row wrap"}}
-        controls = widgets.HBox(list(self.sliders.values()), **wrap), widgets.HBox(buttons, **wrap)
+        view.grow(*self.sliders.values())
+        controls = widgets.HBox([*self.sliders.values(), *buttons], layout={"flex_flow": "row wrap"})
         table = widgets.VBox([widgets.HBox([self.column, self.bars]), self.kept, self.branches])
         text = widgets.VBox([self.text, self.reading], layout={"flex": "1 1 300px"})
         sides = widgets.HBox([table, text], layout={"flex_flow": "row wrap"})
         alt = "The likeliest next tokens of a text as bars, the likeliest first; the last bar is all others together."
-        box = view.described(alt, self.field, self.problem, *controls, sides)
+        box = view.described(alt, self.field, self.problem, controls, sides)
         bundle = {"text/plain": alt, "image/png": still(self.rows, self.names()), **view.widget_view(box)}
         display(bundle, raw=True, metadata={"image/png": {"alt": alt}})
 
@@ -311,7 +312,7 @@ class Desk:
         self.rows = candidates(before, after)
         styles = [self.styles[self.draft.is_prompt(place)] for place in range(first, len(ids))]
         self.text.children = self.tokens.show(text_names(self.tokenizer, ids[first:]), styles)
-        self.tokens.buttons[0].disabled = first == 0  # before it there is nothing to go on from
+        self.tokens.buttons[0].disabled = first == 0  # nothing to go on from; bmcourse-text keeps it from fading
         self.reading.value = reading(self.tokenizer.decode(ids[first:]))
         pairs = zip(self.names(), self.rows[:-1], strict=False)  # the others have no button
         self.column.children = self.choices.show([f"{name} {token}" for name, (token, *_) in pairs])
@@ -332,5 +333,5 @@ class Desk:
 
 def reading(text):
     """The text as one reads it, as HTML."""
-    look = "white-space: pre-wrap; line-height: 1.4; font-size: 15px"
+    look = f"white-space: pre-wrap; line-height: 1.4; font-size: {view.LETTERS}"
     return f'<div style="{look}">{html.escape(text)}</div>'

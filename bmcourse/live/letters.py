@@ -6,15 +6,16 @@ matplotlib's own words take a millisecond or more each to draw.
 import functools
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
-from matplotlib.transforms import Bbox, IdentityTransform
+from matplotlib.transforms import IdentityTransform
 
-from bmcourse import plots
+from bmcourse.live.curve import GREY
 
-DOT = 6  # half of the room that a point takes, in the pixels that are drawn
+DOT = 10  # points: as wide as a dot is
 CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "SimHei")
 
 
@@ -52,39 +53,64 @@ def letter(character, weight):
     return Path(both.vertices[:size], both.codes[:size]), both.get_extents().x1 - bar.get_extents().x1
 
 
-def label_points(ax, labelled):
-    """Write a word beside each point, none over another: [(word, (x, y), colour)], at most some fifty of them.
+def write_names(ax, points, names, others=(), colors=None):
+    """Write `names`, the first first, near their points where they cover nothing; one that finds no room is left out.
 
-    A line joins each word and its point. Call it when all else is drawn.
+    `points` is {name: (x, y)} of all dots, `others` are more places, (x, y), to leave free. `colors` is {name: colour}
+    of names that are not black. Returns the artists. Call it when the axes have their place.
     """
-    ax.figure.draw_without_rendering()  # the axes get their place
-    dots = ax.transData.transform([place for _, place, _ in labelled])
-    taken = [Bbox.from_bounds(x - DOT, y - DOT, 2 * DOT, 2 * DOT) for x, y in dots]
-    for (word, place, color), dot in zip(labelled, dots, strict=True):
-        look = {"color": color, "ha": "center", "va": "center", "textcoords": "offset points"}
-        note = ax.annotate(word, place, (0, 0), **look)
-        for offset in places_around(words_box(note)):
-            note.xyann = offset
-            box = words_box(note)
-            if ax.bbox.contains(*box.min) and ax.bbox.contains(*box.max) and not any(map(box.overlaps, taken)):
+    inch = 72 / ax.figure.dpi  # all is measured in points, so that it is the same however sharp the figure is
+    dots = {name: ax.transData.transform(point) * inch for name, point in points.items()}
+    taken = [box_at(x, y, DOT, DOT) for x, y in dots.values()]
+    taken += [box_at(*(ax.transData.transform(place) * inch), 3, 3) for place in others]
+    written, renderer, frame = [], ax.figure.canvas.get_renderer(), ax.get_window_extent().extents * inch
+    line = {"arrowstyle": "-", "color": GREY, "lw": 0.7, "shrinkA": 0, "shrinkB": DOT / 2}
+    look = {"textcoords": "offset points", "ha": "center", "va": "center", "size": 10.5}
+    for name in names:
+        text = ax.text(0, 0, name, size=look["size"])
+        extent = text.get_window_extent(renderer)
+        width, height = extent.width * inch, extent.height * inch
+        text.remove()
+        for place, far in nearby(width, height):
+            box, thread = box_at(*(dots[name] + place), width + 4, height + 1), along(dots[name], place) if far else []
+            if inside(box, frame) and not any(touch(one, other) for one in [box, *thread] for other in taken):
+                taken += [box, *thread]
+                # Orange words on white cannot be read from the last row.
+                color = np.multiply(to_rgb((colors or {}).get(name, "black")), 0.7)
+                arrow = line if far else None
+                written.append(ax.annotate(name, points[name], place, color=color, arrowprops=arrow, **look))
                 break
-        taken.append(box)
-        line = np.array([dot, np.clip(dot, box.min, box.max)])  # from the point to the nearest edge of the word
-        ax.plot(*ax.transData.inverted().transform(line).T, color=color, lw=0.8, scalex=False, scaley=False)
+    return written
 
 
-def words_box(note):
-    """Where the words of an annotation stand, in pixels."""
-    note.update_positions(note.figure.canvas.get_renderer())
-    return note.get_window_extent()
+def box_at(x, y, width, height):
+    """A box around (x, y), as (left, bottom, right, top)."""
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-def places_around(box):
-    """Offsets in points at which words of this size stand around their point, the nearest first."""
-    width, height = (0.5 * size * 72 / plots.SHARP / plots.INCH for size in box.size)
-    for reach in range(4, 90, 5):
-        for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False):
-            yield (width + reach) * np.cos(angle), (height + reach) * np.sin(angle)
+def nearby(width, height):
+    """Where the middle of a name may lie from its point, the best places first, and whether that needs a line."""
+    for gap in (5, 12, 22, 32):  # the first leaves room for the ring
+        across, up = DOT / 2 + gap + width / 2, DOT / 2 + gap + height / 2
+        yield from ((place, gap > 5) for place in ((across, 0), (-across, 0), (0, up), (0, -up)))
+        corners = [(part * side * across, end * up) for part in (0.5, 1) for end in (1, -1) for side in (1, -1)]
+        yield from ((corner, True) for corner in corners)
+
+
+def along(dot, place):
+    """Small boxes along the line from a dot to a name, the part on the dot itself left out."""
+    length = np.hypot(*place)
+    return [box_at(*(dot + np.multiply(place, part)), 2, 2) for part in np.arange(DOT, length, 2) / length]
+
+
+def inside(box, frame):
+    """Whether a box lies in the frame, both as (left, bottom, right, top)."""
+    return frame[0] < box[0] and box[2] < frame[2] and frame[1] < box[1] and box[3] < frame[3]
+
+
+def touch(one, other):
+    """Whether two boxes have a place in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 @functools.cache

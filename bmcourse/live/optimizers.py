@@ -140,7 +140,8 @@ class Track:
         self.head = self.fig.text(0.715, 0.94, "", size=SIZE, weight="bold", va="center")
         self.fig.text(0.715, 0.13, LISTENS, size=SIZE, linespacing=1.5)
         (self.goals,) = self.ground.plot([], [], "*", color=plots.BLACK, markerfacecolor="none", markersize=16)
-        (self.start,) = self.ground.plot([], [], "o", color=plots.BLACK, markerfacecolor="white", markersize=9)
+        ring = {"color": plots.BLACK, "markerfacecolor": "white", "markersize": 9, "clip_on": False}
+        (self.start,) = self.ground.plot([], [], "o", **ring)
 
     def draw(self, surface, lr, momentum, beta1, beta2, noise, x, y, step, play=0, **ticked):
         """PNG bytes of the race of the racers `ticked` until `step`; `play` moves the slider of the step."""

@@ -38,6 +38,7 @@ class Panel:
         self.picture = widgets.Image(format="png", layout=view.wide(ZOOM * plots.INCH * INCHES[0]))
         self.status = widgets.HTML()
         self.controls = widgets.HBox([self.pause, self.stop, self.slider])
+        view.grow(self.pause, self.stop, self.slider)
         self.box = view.described(
             f"Curves of a live run of {run.steps} steps: {run.shows} against the step, with the last values below.",
             *(self.controls, self.picture, self.status),
@@ -118,8 +119,7 @@ class Panel:
             self.heard = self.slider.value
         history = run.history
         self.picture.value = self.curve.frame(history, run.schedule)
-        if self.frames % 2 == 0 or self.pause.value:  # nobody reads faster, and the browser lays out the page each time
-            self.status.value = html.escape(" · ".join(self._status(run, history)))
+        self.status.value = html.escape(" · ".join(self._status(run, history)))
         cost = time.thread_time() - start
         self.frames, self.seconds = self.frames + 1, self.seconds + cost
         self.costs.append(cost)

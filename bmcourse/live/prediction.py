@@ -64,11 +64,7 @@ class Prediction:
 
     def _folded(self, option, pictures, lines):
         """The answer as HTML that a click unfolds: what a saved notebook keeps."""
-        images = "".join(
-            f'<p><img alt="{html.escape(picture.alt)}" '
-            f'src="data:image/png;base64,{base64.b64encode(plots.png(picture.fig)).decode()}"></p>'
-            for picture in pictures
-        )
+        images = "".join(f"<p>{_image(picture)}</p>" for picture in pictures)
         return f"<details><summary>{WAITS} Or click here.</summary>{images}{self._text(option, lines)}</details>"
 
     def _text(self, option, lines):
@@ -88,7 +84,7 @@ class Prediction:
         def reveal(_=None, chosen=None):
             self.chosen = chosen
             self._freeze("The run has said it.")
-            parts = [view.described(p.alt, view.picture(plots.png(p.fig, p.fig.dpi))) for p in pictures]
+            parts = [view.described(p.alt, view.picture(plots.png(p.fig))) for p in pictures]
             box.children = [widgets.VBox([*parts, widgets.HTML(self._text(option, lines))])]
 
         _waiting[self.question] = reveal
@@ -133,6 +129,18 @@ class Prediction:
             return
         self._radio.disabled = self._button.disabled = True
         self._note.value = html.escape(note)
+
+
+def _image(picture):
+    """A picture (`plots.Picture`) as HTML, as large as where it is shown by itself."""
+    from bmcourse.live import view
+
+    png = plots.png(picture.fig)
+    width = view.page_width(png)
+    return (
+        f'<img alt="{html.escape(picture.alt)}" width="{width}" style="width: {view.scaled(width)}; max-width: 100%" '
+        f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    )
 
 
 def _checked(options):

@@ -19,6 +19,7 @@ from bmcourse.live.curve import GREY
 from bmcourse.live.explorer import Stage, explore
 from bmcourse.live.losses import enlarge
 from bmcourse.live.run import Run
+from bmcourse.live.view import LETTERS
 from bmcourse.pruning import check_model, choose_masks, prunable_weights, prune_model
 from bmcourse.quantization import file_bytes, model_bytes
 
@@ -155,7 +156,8 @@ class Desk:
             f"One answer takes <b>{milliseconds(seconds)}</b>, with all weights {milliseconds(dense_seconds)}.",
             self.notes.get((sparsity, method)),
         ]
-        return f'<div style="font-size: 15px; line-height: 1.4">{"<br>".join(line for line in lines if line)}</div>'
+        words = "<br>".join(line for line in lines if line)
+        return f'<div style="font-size: {LETTERS}; line-height: 1.4">{words}</div>'
 
     def named(self, value):
         return f"accuracy {value:.1f} %" if self.is_classifier() else f"loss {value:.2f} nats a token"

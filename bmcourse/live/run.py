@@ -65,8 +65,8 @@ class Run:
         if self.step >= checked_steps(self.steps):
             self._show_again()
             print(
-                f"This run has done its {self.steps} steps. To go on, set run.steps += 300 and run this cell again; "
-                "to start afresh, make a new model and a new run."
+                f"This run has done its {self.steps} steps. To go on, set {self._name()}.steps += 300 and run this "
+                "cell again; to start afresh, make a new model and a new run."
             )
             return
         with contextlib.ExitStack() as self._closing:
@@ -102,7 +102,11 @@ class Run:
                 f"it got a {type(optimizer).__name__}."
             )
         if not 0 <= scale < math.inf:
-            raise ValueError(f"scale multiplies the learning rate: it must be 0 or more and finite; it was {scale!r}.")
+            raise ValueError(
+                "scale multiplies the learning rate: it must be 0 or more and finite; "
+                f"at step {self.step} it was {scale!r}. If a schedule gave it, that must be made for all steps of the "
+                f"run: {self._name()}.steps is {self.steps}."
+            )
         self._hear_within_step()
         self._lr_used = self._lr * scale
         for group in optimizer.param_groups:
@@ -148,7 +152,10 @@ class Run:
         """The picture of the run so far, as bytes: what the notebook keeps."""
         from bmcourse.live.curve import Curve
 
-        return Curve(self.steps, self.shows).still(self.history, self.schedule)
+        history = self.history
+        last = (f"{name} {values[-1]:.3g}" for name, (_, values) in history.items())
+        words = " · ".join([f"step {self.step} of {self.steps}", *last])
+        return Curve(self.steps, self.shows).still(history, self.schedule, words)
 
     def describe(self):
         """The picture in words, for those who do not see it."""
@@ -157,6 +164,11 @@ class Run:
             words.append(f"{name}: {values[0]:.3g} at step {steps[0]}, {values[-1]:.3g} at step {steps[-1]}.")
         moves = sum(control in ("lr", "code") for _, control, _ in self.schedule)
         return " ".join(words + [f"The learning rate was moved {moves} times."] * bool(moves))
+
+    def _name(self):
+        """The name that the notebook or the script gave this run."""
+        names = (name for name, value in vars(sys.modules["__main__"]).items() if value is self)
+        return next((name for name in names if not name.startswith("_")), "run")  # _ and _12 are IPython's outputs
 
     def _show_again(self):
         """The cell of a finished run was executed again, and the page has dropped its picture."""

@@ -4,9 +4,10 @@ import ipywidgets as widgets
 import numpy as np
 
 from bmcourse import data, plots, scaling
-from bmcourse.live.concepts import THIRD, number, paragraph, size, write_names
+from bmcourse.live.concepts import THIRD, number, paragraph, size
 from bmcourse.live.curve import GREY
 from bmcourse.live.explorer import Stage, explore, number_slider
+from bmcourse.live.letters import write_names
 
 CHIPS = {hardware.name: hardware for hardware in scaling.HARDWARE}
 LONG = {"layout": {"width": "500px"}}  # of a slider with many steps
@@ -63,7 +64,7 @@ class LawPicture:
         (self.optima,) = self.left.plot([], [], ":", color=plots.BLACK, lw=1.5)
         (self.floor,) = self.left.plot([], [], "-.", **grey)
         (self.curve,) = self.left.plot([], [], lw=3)
-        ring = {"mfc": "none", "mec": plots.ORANGE, "mew": 3, "ms": 15}
+        ring = {"mfc": "none", "mec": plots.ORANGE, "mew": 3, "ms": 15, "clip_on": False}
         (self.best,) = self.left.plot([], [], "o", **ring)
         (self.here,) = self.right.plot([], [], "o", **ring)
         self.words = self.left.text(0.01, 0.015, "", transform=self.left.transAxes)
@@ -149,7 +150,7 @@ def price(budget, law, chip):
         f"{short(tokens / parameters)} for each parameter. Predicted loss: "
         f"<b>{by.loss(parameters, tokens):.3f}</b> nats a token, of which {by.E:.2f} are the text's own surprise.<br>"
         f"{short(chip_hours(flops, hardware))} hours of {chip} at {UTILISATION:.0%} of its peak; {rent}.<br>"
-        f"<span style='font-size: 14px'>{hardware.source}</span>"
+        f"{hardware.source}"
     )
 
 
@@ -197,7 +198,7 @@ def bill():
             description="parameters",
             **THIRD,
         ),
-        ratio=number_slider("tokens for each", RATIOS, 40, **THIRD),
+        ratio=number_slider("tokens per parameter", RATIOS, 40, **THIRD),
         chips=number_slider("chips", COUNTS, 16_384, **THIRD),
         utilisation=widgets.FloatSlider(0.4, min=0.1, max=0.6, step=0.05, description="share of the peak", **THIRD),
         chip=chip_menu(),
@@ -278,8 +279,9 @@ def invoice(parameters, ratio, chips, utilisation, chip):
     if hardware.dollars_per_hour:
         rent = f"<b>{short(scaling.training_dollars(flops, hardware, utilisation))} dollars</b>"
     least = least_chips(parameters, hardware)
-    fits = "hold it" if chips >= least else f"<b>do not hold it</b>: {least:,} are needed"
+    count = "1 chip" if chips == 1 else f"{chips:,} chips"
+    fits = f"fits on {count}" if chips >= least else f"<b>does not fit</b> on {count}: {least:,} are needed"
     return paragraph(
-        f"{number(tokens)} tokens, {number(flops)} FLOPs: <b>{duration(days)}</b> on {chips:,} chips, {rent}. "
-        f"Weights, gradients and optimizer take {size(16 * parameters)}; {chips:,} chips {fits}."
+        f"{number(tokens)} tokens, {number(flops)} FLOPs: <b>{duration(days)}</b> on {count}, {rent}. "
+        f"Weights, gradients and optimizer take {size(16 * parameters)}; that {fits}."
     )

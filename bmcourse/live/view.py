@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 
 import ipywidgets as widgets
 from PIL import Image
@@ -15,14 +16,30 @@ def widget_view(widget):
     return {"application/vnd.jupyter.widget-view+json": reference}
 
 
-def scaled(pixels):
-    """The CSS width of what is `pixels` wide in a window of 1280 × 720, and grows with the window."""
-    return f"max({pixels:g}px, min({pixels / 12.8:.4g}vw, {pixels / 7.2:.4g}vh))"
+def scaled(pixels, least=None):
+    """The CSS width of what is `pixels` wide in a window of 1280 × 720 and grows with it; in a small one, `least`."""
+    return f"max({least or pixels:g}px, min({pixels / 12.8:.4g}vw, {pixels / 7.2:.4g}vh))"
+
+
+LETTERS = scaled(15)  # the size of words that are no picture
 
 
 def wide(pixels):
-    """The layout of a picture that is as wide as `scaled` says, and never wider than its cell."""
-    return {"width": scaled(pixels), "max_width": "100%"}
+    """The layout of a picture as wide as `scaled` says, where the window has room for it and its controls.
+
+    In a window that is zoomed to twice its size the picture takes half of the height.
+    """
+    fit = {"max_height": "max(50vh, min(64vh, 100vh - 280px))", "object_fit": "contain", "object_position": "left top"}
+    return {"width": scaled(pixels), "max_width": "100%", **fit}
+
+
+def grow(*controls):
+    """Let the widths of controls, given in pixels, grow with the window as `scaled` says."""
+    for control in controls:
+        style = control.style
+        for look, name in ((control.layout, "width"), (style, "button_width"), (style, "description_width")):
+            if pixels := re.fullmatch(r"([\d.]+)px", getattr(look, name, None) or ""):
+                setattr(look, name, scaled(float(pixels[1])))
 
 
 def picture(png, zoom=1.0):

@@ -4,7 +4,7 @@ CELL = """\
 from bmcourse import live
 from bmcourse.recipes import load_gpt
 live.next_token(*load_gpt())"""
-TOKENS = ".widget-hbox > .widget-button[style*='height: 24px']"  # of the text
+TOKENS = ".widget-hbox > .widget-button[style*='height: calc(']"  # of the text
 
 
 def test_sliders_act_while_text_is_written_and_a_click_goes_back(open_notebook):

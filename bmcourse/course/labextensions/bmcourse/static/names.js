@@ -1,9 +1,10 @@
 // What JupyterLab and ipywidgets leave without a name gets one here, for those who hear a page and do not see it:
 // pictures their alt text, controls their labels. The arrow keys stay with the control that has the focus, and the
-// words of controls are as large as those of the pictures.
+// words of controls are as large as those of the pictures, and grow with the window as they do.
 (() => {
   const GROUPS = '.widget-radio, .widget-toggle-buttons'
   const CONTROLS = '[role=slider], select, input, textarea, .widget-readout'
+  const grown = pixels => `max(${pixels}px, min(${pixels / 12.8}vw, ${pixels / 7.2}vh))` // as bmcourse/live/view.py says
 
   // ------------------------------------------------------------------------------- pictures among a cell's outputs
 
@@ -21,7 +22,7 @@
           const picture = Object.assign(document.createElement('img'), { alt, src: `data:${mimeType};base64,${model.data[mimeType]}` })
           if (typeof width === 'number') picture.width = width
           if (typeof height === 'number') picture.height = height
-          if (typeof scale === 'number') picture.style.width = `max(${scale}px, min(${scale / 12.8}vw, ${scale / 7.2}vh))`
+          if (typeof scale === 'number') picture.style.width = grown(scale)
           this.addClass('jp-RenderedImage')
           this.node.replaceChildren(picture)
         }
@@ -68,7 +69,14 @@
     event.preventDefault()
   }
 
-  const STYLE = '.bmcourse { --jp-widgets-font-size: 15px }' // ipywidgets' own 13 cannot be read from the last row
+  // ipywidgets' own 13 pixels cannot be read from the last row.
+  const SIZES = {
+    'font-size': 15, 'inline-height': 28, 'inline-width': 300, 'inline-width-short': 148, 'inline-width-tiny': 72,
+    'inline-label-width': 80, 'radio-item-height': 20, 'slider-handle-size': 16
+  }
+  const STYLE = `.bmcourse { ${Object.entries(SIZES).map(([name, pixels]) => `--jp-widgets-${name}: ${grown(pixels)}`).join('; ')} }
+    .bmcourse input[type=checkbox] { width: ${grown(13)}; height: ${grown(13)} }
+    .bmcourse-text .widget-button:disabled { opacity: 1; cursor: default }`
 
   const watch = () => {
     document.head.append(Object.assign(document.createElement('style'), { textContent: STYLE }))
