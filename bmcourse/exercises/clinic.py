@@ -133,7 +133,7 @@ class Patient:
 
 def ward(text):
     """Run the healthy loop and all patients on a Text, and draw their curves side by side; returns the Figure."""
-    fig, axes = plots.figure(10.6, 6, columns=3, rows=3, sharex=True, sharey=True)
+    fig, axes = plots.figure(10.6, 5.7, columns=3, rows=3, sharex=True, sharey=True)
     for ax, (letter, patient) in zip(axes.flat, {"healthy": HEALTHY, **PATIENTS}.items(), strict=True):
         losses, validation, again, norm = patient.run(text)
         ax.plot(range(1, STEPS + 1), losses, lw=1, label="training")
