@@ -1,4 +1,4 @@
-"""The exercise `accuracy` of lesson 01."""
+"""The exercise `accuracy` of lesson 00."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""The exercise `average` of lesson 01."""
+"""The exercise `average` of lesson 00."""
 
 import statistics
 
