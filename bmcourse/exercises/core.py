@@ -145,8 +145,9 @@ class Exercise:
 
     @property
     def lesson(self):
-        """The lesson in which the exercise stands, as in "lesson 03"."""
-        return importlib.import_module(self.reference.__module__.rpartition(".")[0]).__doc__.split(":")[0].lower()
+        """The lesson in which the exercise stands, as in "lesson 03": its own file says so, or that of its topic."""
+        module = sys.modules[self.reference.__module__]
+        return re.search(r"lesson \d\d", module.__doc__ + sys.modules[module.__package__].__doc__.lower())[0]
 
     @property
     def solution(self):

@@ -1,4 +1,4 @@
-"""The exercise `accuracy`: the share of right answers."""
+"""The exercise `accuracy` of lesson 00: the share of right answers."""
 
 import statistics
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The exercise `average`: the mean of a list of numbers."""
+"""The exercise `average` of lesson 00: the mean of a list of numbers."""
 
 import math
 import statistics
