@@ -75,7 +75,7 @@ TWO_SWITCHES = (
     "and the model stays in eval mode (call model.train() before you return)."
 )
 RECORDED = (
-    "Autograd records every operation for a backward() that never comes: memory and time for nothing. Compute inside "
+    "Autograd records every operation, which costs memory and time and is of no use in a measurement. Compute inside "
     "`with torch.no_grad():`; .item() and .detach() come too late."
 )
 STAYS = (
