@@ -165,7 +165,7 @@ test_loss.mistake(
     dropout_on=tested(mode=True),
 )
 test_loss.mistake(
-    "The number is right, but autograd records every operation for a backward() that never comes. Compute "
+    "The number is right, but autograd records every operation, which is of no use here. Compute "
     "inside `with torch.no_grad():`.",
     gradients_on=tested(gradients=True),
 )
