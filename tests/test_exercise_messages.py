@@ -12,7 +12,7 @@ from bmcourse.exercises.checklists import forgotten, uncommon
 from bmcourse.exercises.core import Exercise, Known
 from bmcourse.exercises.judging import FAILED, OPEN, PASSED, assess, called, sandboxed
 from bmcourse.exercises.relations import relation
-from tests.toys import MSE, answer
+from tests.toys import MSE, answer, summed
 
 TABLES = [torch.tensor([[1.0, 2.0, 4.0], [0.5, 3.0, 9.0]]), torch.tensor([[7.0, 0.25, 1.0]])]
 INPUTS = [{"x": table + 10, "n": table.numel()} for table in TABLES]
@@ -183,6 +183,12 @@ def test_a_whole_answer_with_the_stubs_last_line_left_is_no_stub():
 def test_a_wrong_value_is_known_by_its_values_alone_whatever_else_is_wrong():
     exercise = dataclasses.replace(MSE, mistakes=[Known("sum", "A sum.", lambda p, t: ((p - t) ** 2).sum())])
     assert told("return ((prediction - target) ** 2).sum().detach()", exercise) == "A sum."
+
+
+def test_a_wrong_answer_is_told_again_in_a_fresh_python():
+    """What was remembered of the known mistakes stays here: it could not be copied."""
+    for _ in range(2):
+        assert sandboxed(MSE, summed, fork=False).message == "You took the sum, not the mean."
 
 
 # Checklists.

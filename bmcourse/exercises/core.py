@@ -53,7 +53,7 @@ def exercise(**settings):
     return lambda reference: Exercise(reference=reference, **settings)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Exercise:
     """One exercise: the right answer, the inputs it is tried on, and what is known about wrong ones.
 
@@ -75,7 +75,6 @@ class Exercise:
     rights: list = field(default_factory=list)
     mistakes: list = field(default_factory=list)
     advice: tuple = ()
-    tried: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         self.prompt = self.prompt or inspect.getdoc(self.reference)

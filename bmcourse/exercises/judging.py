@@ -8,6 +8,7 @@ whatever it sends, a wrong value stays wrong.
 import html
 import inspect
 import traceback
+import weakref
 from dataclasses import dataclass
 
 from bmcourse.exercises import sandbox
@@ -274,9 +275,12 @@ def _alike(exercise, tried, known, alike):
     return all(alike(*pair, exercise.tolerance) for pair in zip(tried, _outcomes_of(exercise, known), strict=True))
 
 
+_tried = weakref.WeakKeyDictionary()  # for each exercise and known answer its outcomes so far, and how to get the rest
+
+
 def _outcomes_of(exercise, known):
     """What a catalogued answer does, case by case; what was once tried is remembered."""
-    done, rest = exercise.tried.setdefault(known.name, ([], outcomes(exercise, known.answer)))
+    done, rest = _tried.setdefault(exercise, {}).setdefault(known.name, ([], outcomes(exercise, known.answer)))
     yield from done
     for outcome in rest:
         done.append(outcome)
