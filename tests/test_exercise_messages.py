@@ -183,6 +183,7 @@ def test_a_whole_answer_with_the_stubs_last_line_left_is_no_stub():
 def test_a_wrong_value_is_known_by_its_values_alone_whatever_else_is_wrong():
     exercise = dataclasses.replace(MSE, mistakes=[Known("sum", "A sum.", lambda p, t: ((p - t) ** 2).sum())])
     assert told("return ((prediction - target) ** 2).sum().detach()", exercise) == "A sum."
+    assert told("return ((prediction - target) ** 2).sum().item()", exercise) == "A sum."
 
 
 def test_a_wrong_answer_is_told_again_in_a_fresh_python():

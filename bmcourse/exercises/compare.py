@@ -55,12 +55,12 @@ def snapshot(value):
 
 
 def detached(value):
-    """The result without its graph."""
+    """The result without its graph, and what holds one number as that number."""
     if isinstance(value, dict):
         return {key: detached(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(map(detached, value))
-    return value.detach() if hasattr(value, "detach") else value
+    return _one_number(value.detach()) if hasattr(value, "detach") else value
 
 
 def _difference(got, expected, tolerance, where):

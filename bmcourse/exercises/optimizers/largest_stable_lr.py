@@ -31,6 +31,7 @@ def cases():
         (torch.tensor([[3.0, 1.0], [1.0, 3.0]]),),
         *((factor @ factor.T + 0.5 * torch.eye(len(factor)),) for factor in factors),
         (torch.tensor([[0.25]]),),
+        (torch.tensor([[1.0, 0.0], [0.0, 1.02]]),),
         (apart[..., 0],),
     ]
 
