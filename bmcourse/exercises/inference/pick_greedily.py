@@ -25,6 +25,7 @@ def cases():
         (torch.randn(9, 9) - 5, torch.tensor([4, 4, 6]), 4),
         (torch.randn(4, 4), torch.tensor([1, 2, 3]), 0),
         (torch.randn(6, 6) * 100, torch.tensor([0, 0, 5, 0]), 2),
+        (torch.tensor([[100.0, 200.0], [200.0, 150.0]]), torch.tensor([0]), 2),
         (torch.randn(7, 7) - torch.arange(7), torch.tensor([6, 5]), 8),
     ]
 

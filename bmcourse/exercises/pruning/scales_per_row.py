@@ -38,6 +38,9 @@ NO_SCALE_FOR_ZEROS = (
     "Right, but a row of zeros has the scale 0, and weight / scale is NaN there. A dead neuron is such a row, and one "
     "NaN spreads to all that follows. Give it another scale, such as 1."
 )
+ZEROS_SPOIL_THE_REST = (
+    "Right, but where one row is all zeros, the other rows get another scale too. Change the scale of that row only."
+)
 ERROR_FOR_ZEROS = (
     "Right, but with a row of zeros you divide by 0, which raises an error. Give it another scale, such as 1."
 )
@@ -68,6 +71,8 @@ def with_a_row_of_zeros(answer, weight, bits, zeros_too=False):
             raise Mistake(ERROR_FOR_ZEROS) from None
         if not 0 < with_zeros[-1] < math.inf:
             raise Mistake(NO_SCALE_FOR_ZEROS)
+        if difference(with_zeros[:-1] / right, right / right, 1e-5):
+            raise Mistake(ZEROS_SPOIL_THE_REST)
         return scales
     tenths = [10.0**-power for power in range(1, 13)]
     levels = 2 ** (bits - 1) - 1
@@ -302,6 +307,13 @@ scales_per_row.mistake(
     "You return a list. Make a tensor (out, 1) of it.",
     list_back=back(lambda scales, weight, bits: scales.flatten().tolist()),
 )
+
+
+@scales_per_row.mistake(ZEROS_SPOIL_THE_REST)
+def ones_for_all(weight, bits):
+    scales = weight.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1)
+    return torch.ones_like(scales) if (scales == 0).any() else scales
+
 
 scales_per_row.hints(
     "The largest absolute value of each row becomes the largest integer. What is that with 8, 4 and 2 bits?",

@@ -30,6 +30,7 @@ def cases():
         (turned,),
         (alike,),
         ([[torch.randn(2)] for _ in range(3)],),
+        ([[torch.tensor([0.0, 3.0])], [torch.tensor([2.0, 0.0])]],),
     ]
 
 
