@@ -36,6 +36,10 @@ def itself(x):
     return x
 
 
+def turned_valley(w):
+    return torch.stack([2 * w[0] + w[1], w[0] + 3 * w[1]])
+
+
 @descend.cases
 def cases():
     return [
@@ -44,6 +48,8 @@ def cases():
         (x_cubed, torch.tensor([1.0, -0.5, 0.3]), 0.2, 4),
         (two_x, torch.tensor([3.0, -1.0]), 0.1, 0),
         (itself, torch.tensor([2.0, 0.0, 2.0, -60.0], dtype=torch.float64), 0.5, 2),
+        (turned_valley, torch.tensor([1.0, 2.0]), 0.1, 3),
+        (two_x, torch.tensor([1e-5, 0.0]), 0.1, 4),  # nearly flat, and yet every step is a row
     ]
 
 
