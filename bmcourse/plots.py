@@ -16,6 +16,8 @@ BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
 COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
 
+GREY = "#555555"  # what is no curve: marks, baselines
+
 INCH, SHARP = 100, 2  # pixels of a page for an inch of a figure, and pixels drawn for each of them on a screen
 matplotlib.rcParams["font.size"] = 10.5  # points: 14.6 pixels, for the last row of a lecture room
 
@@ -71,18 +73,38 @@ def png(fig):
     return kept.getvalue()
 
 
-def curves(lines, title="", xlabel="step", ylabel="loss (nats)", top=None):
+def curves(lines, title="", xlabel="step", ylabel="loss (nats)", top=None, baselines=None):
     """One line for each of `lines`, {name: values or (x, values)}; values without x are counted from 1.
 
-    `top` is the upper end of the y axis, for when one explosion would flatten everything else.
+    `top` is the upper end of the y axis, for when one explosion would flatten everything else. `baselines`, {name:
+    value}, are what simple methods reach, such as guessing: see `draw_baselines`.
     """
     fig, ax = figure()
     for name, line in lines.items():
         x, values = line if isinstance(line, tuple) else (range(1, len(line) + 1), line)
         ax.plot(x, values, label=name, lw=1.2, marker="o" if len(values) < 40 else None, ms=3)
-    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, top))
+    baselines = baselines or {}
+    highest = max([ax.get_ylim()[1], *(1.05 * level for level in baselines.values())])
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, ylim=(0, highest if top is None else top))
+    draw_baselines(ax, baselines)
     ax.legend(frameon=False)
     return fig
+
+
+def draw_baselines(ax, baselines):
+    """A dashed line across `ax` for each of `baselines`, {name: value}, named to the right of `ax`, the names apart.
+
+    Returns what was drawn. The y axis must have its ends already; what lies beyond them is left out.
+    """
+    drawn, free = [], 0
+    for name, value in sorted(baselines.items(), key=lambda item: item[1]):
+        height = (ax.transScale + ax.transLimits).transform((1, value))[1]
+        if 0 <= height <= 1:
+            free = max(height, free)
+            drawn.append(ax.axhline(value, color=GREY, ls=(0, (5, 3)), lw=1, zorder=1.5))
+            drawn.append(ax.text(1.01, free, name, transform=ax.transAxes, va="center", color=GREY))
+            free += 0.08  # a line of letters, as a share of the height
+    return drawn
 
 
 def paths(function, walks, title="", margin=0.15):

@@ -142,6 +142,17 @@ def test_words_above_the_still_move_nothing_below_them():
     assert np.abs(headed[head:] - plain).mean() < 0.5 and (headed[:head] < 200).any()
 
 
+def test_baselines_are_in_the_picture_before_the_first_step_and_above_every_curve():
+    drawn = Curve(600, baselines={"guessing": 4.17, "frequencies": 3.25})
+    for history in ({}, {"train": falling(600)}):
+        drawn.frame(history, [])
+        low, high = drawn.ax.get_ylim()
+        assert low < 3.25 < 4.17 < high
+        names = [text for text in drawn.ax.texts if text.get_text() in ("guessing", "frequencies")]
+        boxes = [text.get_window_extent() for text in names]
+        assert len(boxes) == 2 and all(drawn.ax.bbox.x1 < box.x0 and box.x1 < drawn.fig.bbox.x1 for box in boxes)
+
+
 def test_a_frame_is_the_still_in_few_colours():
     history, moves = {"train": falling(600), "val": falling(10)}, [(100, "lr", 0.01), (400, "stop", True)]
     drawn = Curve(600)

@@ -120,6 +120,11 @@ def test_history_holds_what_was_logged():
     assert run.png().startswith(b"\x89PNG")
 
 
+def test_baselines_are_told_to_those_who_do_not_see_the_picture():
+    run = live.Run(steps=1, baselines={"guessing": 4.174})
+    assert run.describe().endswith("Dashed: guessing reaches 4.17.")
+
+
 def test_numbers_on_a_gpu_are_read_every_ten_steps():
     class Number:
         ndim, device, dtype = 0, torch.device("cuda"), torch.float32
@@ -320,6 +325,8 @@ def test_other_curves_may_grow(capsys):
             "lr_range must be two positive numbers, the smaller first, like (1e-5, 1.0)",
         ),
         ({"steps": 5, "lr_range": 1e-3}, "it was 0.001."),
+        ({"steps": 5, "baselines": 4.17}, "one of them was '': 4.17."),
+        ({"steps": 5, "baselines": {"guessing": "4.17"}}, "one of them was 'guessing': '4.17'."),
         ({"steps": 5, "schedule": [(3, "colour", 1)]}, "one of its moves was (3, 'colour', 1)."),
         (
             {"steps": 5, "schedule": [(3, "lr", 0.1), (2, "lr", 0.1)]},

@@ -23,6 +23,21 @@ def test_a_line_without_x_counts_from_1():
     assert fig.axes[0].get_ylim() == (0, 5)
 
 
+def test_baselines_lie_within_the_picture_and_their_names_apart():
+    fig = plots.curves({"a": [3, 2, 1]}, baselines={"guessing": 4.17, "frequencies": 3.25, "counting": 3.2})
+    fig.draw_without_rendering()
+    (ax,) = fig.axes
+    assert [line.get_ydata()[0] for line in ax.lines[1:]] == [3.2, 3.25, 4.17]
+    names = [text.get_window_extent() for text in ax.texts]
+    assert [text.get_text() for text in ax.texts] == ["counting", "frequencies", "guessing"]
+    assert all(above.y0 > below.y1 for below, above in zip(names, names[1:], strict=False))
+    assert all(name.x0 > ax.bbox.x1 and name.x1 < fig.bbox.x1 for name in names) and ax.get_ylim()[1] > 4.17
+
+
+def test_a_baseline_beyond_the_picture_is_left_out():
+    assert len(plots.curves({"a": [3, 2, 1]}, top=4, baselines={"guessing": 4.17}).axes[0].lines) == 1
+
+
 def test_paths_stand_inside_the_picture_on_the_functions_own_contours():
     walks = {"a": torch.tensor([[-2.0, 0.5], [1.0, -0.1]]), "b": torch.tensor([[0.0, 0.0], [0.0, 3.0]])}
     (ax,) = plots.paths(lambda points: points.square().sum(-1), walks, "Title").axes

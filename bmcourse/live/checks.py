@@ -19,6 +19,18 @@ def checked_seconds(seconds):
     return seconds
 
 
+def checked_baselines(baselines):
+    if not isinstance(baselines, dict):
+        baselines = {"": baselines}
+    for name, value in baselines.items():
+        if not name or not isinstance(value, numbers.Real) or not -math.inf < value < math.inf:
+            raise ValueError(
+                'baselines must be names with the numbers that simple methods reach, such as {"guessing": 4.17}; '
+                f"one of them was {name!r}: {value!r}."
+            )
+    return baselines
+
+
 def checked_range(lr_range):
     try:
         low, high = lr_range

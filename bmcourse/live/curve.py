@@ -17,23 +17,24 @@ INCHES = 6.4, 3.2
 HEAD = (
     0.27  # inches above a run's last picture, as high as the controls that stood there: the curves stay in their place
 )
-GREY, GRID = "#555555", {"color": "#b0b0b0", "alpha": 0.3, "linewidth": 0.8, "zorder": 1}
+GREY, GRID = plots.GREY, {"color": "#b0b0b0", "alpha": 0.3, "linewidth": 0.8, "zorder": 1}
 
 
 class Curve:
-    """The picture of a run of `steps` steps; `shows`, in words, is what its curves show.
+    """The picture of a run of `steps` steps; `shows`, in words, is what its curves show, beside `baselines`.
 
     A frame adds what was logged since the last to the sheet they share. Only when an axis, a label or the legend
     changes, which is seldom, is a new sheet begun: words are slow to draw.
     """
 
-    def __init__(self, steps, shows="loss"):
+    def __init__(self, steps, shows="loss", baselines=None):
         self.fig, self.ax = plots.figure(*INCHES)
         self.fig.set_layout_engine("none")  # a fixed place for the axes, so that the picture does not jump
-        self.ax.set_position([0.12, 0.16, 0.85, 0.74])
+        self.ax.set_position([0.12, 0.16, 0.72 if baselines else 0.85, 0.74])  # their names stand at the right
         self.ax.set(xlabel="step", xlim=(0, steps))
         self.ax.set_ylabel(shows, labelpad=34)
         self.ax.grid(visible=False, axis="y")
+        self.baselines = baselines or {}
         self.steps, self.lines, self.scale, self.marks, self.written = steps, {}, None, [], []
         self.empty, self.sheet, self.labelled = None, None, []
 
@@ -84,7 +85,7 @@ class Curve:
                 self.lines[name] = Line(self.ax, name, plots.COLORS[len(self.lines) % len(plots.COLORS)])
             self.lines[name].fit(*curve, self.steps)
         values = [decimate(*curve, 100)[1] for curve in curves.values()]
-        scale = log, low, high = limits(values)
+        scale = log, low, high = limits(values + [np.array([level]) for level in self.baselines.values()])
         largest = max((part.max() for part in values), default=0)
         self.largest = f"↑ {largest:.1e}" if largest > high else ""  # an explosion leaves the picture at its top
         if scale != self.scale:
@@ -133,6 +134,7 @@ class Curve:
             *(ax.text(-0.01, tick, f"{tick:g}", ha="right", va="center", transform=up) for tick in places),
             *(ax.text(step, 0.98, label, rotation=90, size=8.5, transform=across, **grey) for step, label in marks),
             ax.text(0.995, 0.97, self.largest, transform=ax.transAxes, **grey),
+            *plots.draw_baselines(ax, self.baselines),
         ]
         if self.lines:
             above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": 4, "frameon": False, "borderaxespad": 0.2}

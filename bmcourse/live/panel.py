@@ -52,7 +52,7 @@ class Panel:
         """Show the panel while the loop goes on, and at the end the picture of `run` where it was."""
         self.pause.value, self.stop_clicked = False, False
         self.begin, self.first_step = time.perf_counter(), run.step
-        self.curve, self.costs = Curve(run.steps, run.shows), deque(maxlen=5)
+        self.curve, self.costs = Curve(run.steps, run.shows, run.baselines), deque(maxlen=5)
         heard = [self.slider, self.pause, self.stop, self.controls, self.picture, self.status, self.box]
         self.inbox = Inbox(shell.kernel, heard)
         self.draw(run)  # the first frame is slow: before the loop

@@ -10,6 +10,7 @@ import time
 from array import array
 
 from bmcourse.live.checks import (
+    checked_baselines,
     checked_lr,
     checked_number,
     checked_range,
@@ -36,6 +37,7 @@ class Run:
     After a stop or an interrupt the same loop goes on where it was left. `lr_range` are the two ends of the slider, and
     `shows` is what the curves show. While somebody watches, all the steps take `seconds` at least, so that there is
     time to steer. When nobody does, or other cells wait for this one, as after a Run All, they take what they need.
+    `baselines`, {name: value}, are drawn as dashed lines: what simple methods reach, such as guessing.
 
     `run.schedule` is every move of a control as (step, control, value), made after that step; "code" is a learning rate
     set by the loop's own lines. A new run with this `schedule` makes the same moves and gives the same bits.
@@ -43,7 +45,17 @@ class Run:
     `run.ended` tells why the loop ended: "finished", "stopped", "interrupted", "diverged", or "left" (break or error).
     """
 
-    def __init__(self, steps, lr=3e-3, lr_range=(1e-5, 1.0), schedule=(), place=None, shows="loss", seconds=15.0):
+    def __init__(
+        self,
+        steps,
+        lr=3e-3,
+        lr_range=(1e-5, 1.0),
+        schedule=(),
+        place=None,
+        shows="loss",
+        seconds=15.0,
+        baselines=None,
+    ):
         self.steps, self.lr_range = checked_steps(steps), checked_range(lr_range)
         self._lr = self._first_lr = self._lr_used = checked_lr(lr, self.lr_range)
         self._replay = collections.deque(checked_schedule(schedule, self.lr_range))
@@ -52,6 +64,7 @@ class Run:
         self._watch, self._diverged = Watch(), ""
         self._place, self._panel, self._open, self._in_body, self._interrupted = place, None, False, False, False
         self._steered = 0  # the step whose steer() was the last to hear the slider
+        self.baselines = checked_baselines({} if baselines is None else baselines)
         self.shows, self.seconds, self._made_in = shows, checked_seconds(seconds), this_cell()
         if notebook_shell():
             from bmcourse.live import panel  # noqa: F401  (its imports take seconds: here, not in the loop)
@@ -155,13 +168,14 @@ class Run:
         history = self.history
         last = (f"{name} {values[-1]:.3g}" for name, (_, values) in history.items())
         words = " · ".join([f"step {self.step} of {self.steps}", *last])
-        return Curve(self.steps, self.shows).still(history, self.schedule, words)
+        return Curve(self.steps, self.shows, self.baselines).still(history, self.schedule, words)
 
     def describe(self):
         """The picture in words, for those who do not see it."""
         words = [f"{self.shows.capitalize()} curves of a live run after {self.step} of {self.steps} steps."]
         for name, (steps, values) in self.history.items():
             words.append(f"{name}: {values[0]:.3g} at step {steps[0]}, {values[-1]:.3g} at step {steps[-1]}.")
+        words += [f"Dashed: {name} reaches {value:.3g}." for name, value in self.baselines.items()]
         moves = sum(control in ("lr", "code") for _, control, _ in self.schedule)
         return " ".join(words + [f"The learning rate was moved {moves} times."] * bool(moves))
 
