@@ -1,6 +1,7 @@
 """Every loss and gradient against torch, torch.distributions and finite differences; extreme logits; every message."""
 
 import math
+import pathlib
 
 import pytest
 import torch
@@ -464,3 +465,27 @@ ZEROS, ROWS, CLASSES = torch.zeros(3), torch.zeros(2, 3), torch.tensor([0, 2])
 def test_messages(name, arguments, settings, message):
     with pytest.raises(ValueError, match=message):
         getattr(losses, name)(*arguments, **settings)
+
+
+N, C = 4, 3
+LONG = torch.zeros(N, dtype=torch.long)
+TORCH_SAYS = [
+    ("expected target dtype to be Long … but got Float", torch.zeros(N, C), LONG.float()),
+    ("Target 10 is out of bounds", torch.zeros(N, 10), LONG + 10),
+    ("Expected target size [4, 7], got [4, 5]", torch.zeros(N, 5, 7), torch.zeros(N, 5, dtype=torch.long)),
+    ("0D or 1D target tensor expected, multi-target not supported", torch.zeros(N, C), LONG[:, None]),
+    (
+        "Expected floating point type for target with class probabilities, got Long",
+        torch.zeros(N, C),
+        F.one_hot(LONG, C),
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "logits", "targets"), TORCH_SAYS)
+def test_the_lesson_names_the_cause_of_what_torch_says(message, logits, targets):
+    with pytest.raises((RuntimeError, IndexError)) as caught:
+        F.cross_entropy(logits, targets)
+    assert all(part in str(caught.value) for part in message.split(" … "))
+    lesson = pathlib.Path(__file__).parents[1] / "notebooks" / "04_losses.ipynb"
+    assert message in lesson.read_text()

@@ -8,16 +8,18 @@ import time
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from bmcourse import data
 from bmcourse.claims.core import claim
 from bmcourse.models.attention import fused_attention, scaled_attention
 from bmcourse.models.classifiers import ARCHITECTURES, digit_classifier, recall_classifier, remember
 from bmcourse.models.cnn import Conv2d, receptive_field
+from bmcourse.models.mlp import MLP, Linear
 
 STEPS, BATCH = 300, 32
 RATES = (("MLP", 0.01), ("CNN", 0.01), ("RNN", 0.003), ("LSTM", 0.01), ("GRU", 0.01), ("Transformer", 0.003))
-RECALL_RATE = 0.01
+FRAMED_RATE = RECALL_RATE = 0.01
 
 
 def fit(model, draw, lr, steps=STEPS):
@@ -72,22 +74,57 @@ def digits_right(name, seed, see=as_they_are, **how):
     return accuracy(digit_reader(name, seed, see, **how), see(digits().validation_images), digits().validation_labels)
 
 
+def framed(images):
+    """8 × 8 pixels in the middle of 16 × 16: moved by two, nothing of them is cut off, and no kernel meets the edge."""
+    return F.pad(images, [4] * 4)
+
+
+def framed_network(name):
+    """A classifier of framed digits: an MLP or a CNN of about 10,000 parameters, or "anywhere", of about 5,000."""
+    if name == "MLP":
+        return nn.Sequential(nn.Flatten(), MLP([256, 40, 10]))
+    first, second = Conv2d(1, 16, kernel_size=3, padding=1), Conv2d(16, 32, kernel_size=3, padding=1)
+    pool, end = nn.Identity(), (nn.AdaptiveMaxPool2d(1), nn.Flatten(), Linear(32, 10))
+    if name == "CNN":
+        pool, end = nn.MaxPool2d(2), (nn.Flatten(), Linear(32 * 4 * 4, 10))
+    return nn.Sequential(nn.Unflatten(1, (1, 16)), first, nn.ReLU(), pool, second, nn.ReLU(), pool, *end)
+
+
+@functools.cache
 def shifted_right(name, seed):
     """The accuracy on validation digits moved by up to two pixels each way, for a model that saw only centred ones."""
-    model, labels = digit_reader(name, seed, as_they_are), digits().validation_labels
+    torch.manual_seed(seed)
+    model, generator = framed_network(name), torch.Generator().manual_seed(seed)
+    images, labels = framed(digits().train_images), digits().train_labels
+
+    def draw():
+        picked = torch.randint(len(labels), (BATCH,), generator=generator)
+        return images[picked], labels[picked]
+
+    fit(model, draw, FRAMED_RATE)
     moves = [(down, right) for down in range(-2, 3) for right in range(-2, 3) if (down, right) != (0, 0)]
-    moved = (data.shift(digits().validation_images, *move) for move in moves)
-    return sum(accuracy(model, images, labels) for images in moved) / len(moves)
+    moved = (data.shift(framed(digits().validation_images), *move) for move in moves)
+    return sum(accuracy(model, images, digits().validation_labels) for images in moved) / len(moves)
 
 
 @claim(
-    "A CNN that has only seen centred digits finds more of the shifted ones than an MLP does: one kernel serves every "
-    "place. (By up to two pixels, as many parameters; both lose most of their accuracy.)",
+    "A CNN that has only seen centred digits reads more of the shifted ones than an MLP does: one kernel serves every "
+    "place. (By up to two pixels within a black frame, as many parameters; both lose much of their accuracy.)",
     unit="points of accuracy ahead",
     at_least=5.0,
 )
 def cnn_knows_more_of_shifted_digits(seed):
     return shifted_right("CNN", seed) - shifted_right("MLP", seed)
+
+
+@claim(
+    "With global pooling, and no weight for any single place, a CNN reads the shifted digits far better still, with "
+    "half the parameters.",
+    unit="points of accuracy ahead of the CNN with a weight for every place",
+    at_least=20.0,
+)
+def global_pooling_reads_shifted_digits(seed):
+    return shifted_right("anywhere", seed) - shifted_right("CNN", seed)
 
 
 @claim(

@@ -120,7 +120,7 @@ class OutlierPicture:
         left.set(title="Each loss has its own best line", xlabel="x", ylabel="y")
         left.set(xlim=(-1.2, 3.2), ylim=(-7, 11), yticks=[-5, 0, 5, 10])
         right.axhline(0, color=GREY, lw=1)
-        right.set(title="Pull of the outlier = slope of its loss", xlabel="residual: outlier − line")
+        right.set(title="How the outlier pulls: + up, − down", xlabel="residual: outlier − line")
         right.set(xlim=(-11, 11), ylim=(-22, 22), xticks=[-10, -5, 0, 5, 10], yticks=[-20, -10, 0, 10, 20])
         enlarge(left, right, pad=66)
         self.rows = {name: self._row(left, right, name, 1.25 - 0.09 * place) for place, name in enumerate(LOOKS)}
