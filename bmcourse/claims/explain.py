@@ -14,8 +14,9 @@ from bmcourse import data
 from bmcourse.claims.architectures import STEPS, accuracy, as_they_are, digit_reader, digits, fit
 from bmcourse.claims.core import claim
 from bmcourse.explain.attention import encoder_attention
-from bmcourse.explain.core import outputs_for, patches
+from bmcourse.explain.core import gradient_of, outputs_for, patches
 from bmcourse.explain.faithfulness import deletion_curve, randomise_layers, rank_agreement, top_overlap
+from bmcourse.explain.grad_cam import grad_cam
 from bmcourse.explain.inside import patch_activations
 from bmcourse.explain.integrated_gradients import integrated_gradients
 from bmcourse.explain.lime import lime, lime_tabular
@@ -203,31 +204,64 @@ def path(model, x, target):
     return integrated_gradients(model, x, target)[0]
 
 
+@claim(
+    "A sure model stands on flat ground only where its probability is explained. The gradient of its logit is as large "
+    "as that of an unsure model. (CNN; sure is above 99 %.)",
+    unit="times as steep for unsure digits, in probability",
+    at_least=10.0,
+)
+def only_probabilities_are_flat(seed):
+    """That ratio; 0 where the logit's gradient differs by a quarter or more."""
+    model, x = reader("CNN", seed), digits().validation_images.clone().requires_grad_()
+    logits = model(x)
+    probability = logits.softmax(1).amax(1)
+    sizes = (torch.autograd.grad(top.sum(), x, retain_graph=True)[0] for top in (logits.amax(1), probability))
+    sure = probability > 0.99
+    of_logit, of_probability = (
+        (size[~sure].mean() / size[sure].mean()).item() for size in (g.flatten(1).norm(dim=1) for g in sizes)
+    )
+    return of_probability if 0.8 < of_logit < 1.25 else 0.0
+
+
 @functools.cache
 def survivals(seed):
-    """The agreement with the intact CNN's explanation while its layers are destroyed from the top, by size.
+    """The agreement with the intact CNN's explanation while its layers are destroyed from the top.
 
-    A row each: gradient, guided backprop, integrated gradients, edge detector; a column for each layer destroyed.
+    Two tables: ranked by size, then with the sign. In each a row for gradient, guided backprop, integrated gradients,
+    edge detector, and a column for each layer destroyed.
     """
     model, x = reader("CNN", seed), some_digits(seed)
     target, broken = model(x).argmax(1), [copy for _, copy in randomise_layers(model, seed)]
-    rows = []
-    for explain in (saliency, guided_backprop, path, edges):
-        intact = explain(model, x, target).abs()
-        rows.append([rank_agreement(intact, explain(copy, x, target).abs()).mean() for copy in broken])
-    return table_of(rows)
+
+    def row(explain, order):
+        intact = order(explain(model, x, target))
+        return [rank_agreement(intact, order(explain(copy, x, target))).mean() for copy in broken]
+
+    explanations = gradient_of, guided_backprop, path, edges
+    return [table_of(row(explain, order) for explain in explanations) for order in (torch.abs, torch.clone)]
 
 
 @claim(
     "When all weights of a CNN are destroyed, more of guided backprop's picture survives than of the gradient's. What "
-    "survives cannot have come from what the model has learned.",
+    "survives cannot have come from what the model has learned. (Ranked by size or with the sign, whichever is less.)",
     unit="of rank correlation more",
     at_least=0.1,
     table=survivals,
 )
 def guided_backprop_survives_a_destroyed_model(seed):
-    gradient, guided, _, _ = survivals(seed)
-    return guided[-1] - gradient[-1]
+    return min(guided[-1] - gradient[-1] for gradient, guided, _, _ in survivals(seed))
+
+
+@claim(
+    "Integrated gradients seem to survive the destruction when pixels are ranked by the size of their credit, which "
+    "follows the ink. Ranked with the sign, as in the deletion test, they do not.",
+    unit="of rank correlation that only the sizes keep",
+    at_least=0.5,
+)
+def only_the_sizes_survive(seed):
+    """That difference; 0 where with the sign more than 0.2 survived."""
+    sizes, signed = (table[2][-1] for table in survivals(seed))
+    return sizes - signed if abs(signed) < 0.2 else 0.0
 
 
 def by_patch(attributions):
@@ -254,15 +288,15 @@ def explained(seed):
 
 @functools.cache
 def deletions(seed):
-    """The mean deletion curve of patches in random order, then in that of each explanation: 7 rows of 17."""
+    """The area under the deletion curve of 16 patches by each order, (10,): random, most ink first,
+    Grad-CAM, gradient × input, then the six explanations."""
     model, x = reader("CNN", seed), some_digits(seed)
+    target, groups = model(x).argmax(1), patches(8, 8, 2)
     chance = torch.rand(EXPLAINED, 16, generator=torch.Generator().manual_seed(seed))
-    orders = [chance, *explained(seed)]
-    return table_of(deletion_curve(model, x, order, groups=patches(8, 8, 2))[0].mean(0) for order in orders)
-
-
-def area(curve):
-    return (sum(curve) - (curve[0] + curve[-1]) / 2) / (len(curve) - 1)
+    product = by_patch(gradient_times_input(model, x, target))
+    camera = by_patch(grad_cam(model, model.conv2, x, target, size=(8, 8)))
+    orders = [chance, by_patch(x), camera, product, *explained(seed)]
+    return table_of([[deletion_curve(model, x, order, groups=groups)[1].mean() for order in orders]])[0]
 
 
 @claim(
@@ -273,8 +307,44 @@ def area(curve):
     table=deletions,
 )
 def explanations_beat_chance(seed):
-    chance, *areas = map(area, deletions(seed))
-    return chance - max(areas)
+    chance, _, _, _, *six = deletions(seed)
+    return chance - max(six)
+
+
+@claim(
+    "What beats chance has looked into the model: any of six explanations beats an order that never asks it, the "
+    "patches with most ink first. (The worst of the six.)",
+    unit="less area under the curve, of 1",
+    opposite="more area under the curve, of 1",
+    belief=True,
+)
+def explanations_beat_ink(seed):
+    _, ink, _, _, *six = deletions(seed)
+    return ink - max(six)
+
+
+@claim(
+    "The explanations with a sign do beat the ink: integrated gradients, occlusion, LIME and KernelSHAP. (The worst of "
+    "the four.)",
+    unit="less area under the curve, of 1",
+    at_least=0.02,
+)
+def signed_explanations_beat_ink(seed):
+    _, ink, _, _, _, _, *signed = deletions(seed)
+    return ink - max(signed)
+
+
+@claim(
+    "Grad-CAM finds the patches that matter. (Better than random order, in the last convolution of a small CNN, whose "
+    "maps have 4 × 4 places.)",
+    unit="less area under the curve, of 1",
+    opposite="more area under the curve, of 1",
+    at_least=0.05,
+    belief=True,
+)
+def grad_cam_beats_chance(seed):
+    chance, _, camera, *_ = deletions(seed)
+    return chance - camera
 
 
 def pairwise_agreements(seed):

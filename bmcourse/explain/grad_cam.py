@@ -9,9 +9,10 @@ from bmcourse.explain.core import call, check_differentiable, check_gradient, ch
 def grad_cam(model, layer, inputs, target=None, size=None):
     """A map (B, H, W) of where `layer`, a module of the model with outputs (B, C, H, W), saw evidence for the output.
 
-    Each channel counts by the mean of its gradient; what speaks against the output is cut off at 0. With `size`
-    (height, width) the map is stretched to it. Raises ValueError for a layer that the model does not use exactly once,
-    or whose outputs are no images, and for what core.check_gradient does not take.
+    Each channel counts by the mean of its gradient, and where it is active: what the ReLU behind the layer cuts off is
+    no evidence. What speaks against the output is cut off at 0. With `size` (height, width) the map is stretched to it.
+    Raises ValueError for a layer that the model does not use exactly once, or whose outputs are no images, and for what
+    core.check_gradient does not take.
     Source: Selvaraju et al., "Grad-CAM", 2017, section 3.
     """
     target = check_gradient(model, inputs, target)
@@ -36,7 +37,7 @@ def _map(model, layer, inputs, target):
     check_differentiable(total)
     (gradient,) = torch.autograd.grad(total, seen, materialize_grads=True)
     weights = gradient.mean(dim=(2, 3), keepdim=True)  # (B, C, 1, 1)
-    return (weights * seen[0].detach()).sum(dim=1).relu()
+    return (weights * seen[0].detach().relu()).sum(dim=1).relu()
 
 
 def check_seen(layer, seen):
