@@ -14,6 +14,7 @@ from bmcourse.training import evaluate
 
 UNREAD = 20_001  # characters of the validation text that the claims look at
 STEPS = 300
+BEST_LR = 3e-3  # of nanoGPT's recipe, of 0.001, 0.003, 0.01, 0.02 and 0.04 on other seeds
 
 
 @functools.cache
@@ -23,12 +24,14 @@ def losses_by_ingredient(seed):
     config, recipe = nanogpt(vocabulary_size)
     config = replace(config, context=32, layers=2, heads=2, channels=32)
     recipe = replace(recipe, steps=STEPS, batch_size=16, warmup=STEPS // 20)  # nanoGPT's share of the steps
+    recipe = replace(recipe, lr=BEST_LR, embedding_lr=BEST_LR)
     stages = ingredients(config, recipe)
     return [evaluate(train_fast(c, r, ids, seed), unread[:UNREAD], c.context) for _, c, r in stages]
 
 
 @claim(
-    "After equally many steps, a small GPT with all the ingredients has a loss far below one trained nanoGPT's way.",
+    "After equally many steps, a small GPT with all the ingredients has a loss far below one trained nanoGPT's way at "
+    "the learning rate that suits it best.",
     unit="nats a character less",
     at_least=0.5,
     table=losses_by_ingredient,
