@@ -29,8 +29,9 @@ from bmcourse.training import evaluate
 
 SIZES, EPOCHS, TUNING, BATCH = (64, 300, 100, 10), 15, 5, 64
 RATES, HIGH_RATES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), (0.8, 0.9, 0.95, 0.97)
-TICKET_EPOCHS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 40, 60)
+TICKET_EPOCHS = (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 40, 60)
 ROUNDINGS, ROUNDS = ("one scale", "scale per row", "GPTQ"), 12
+INPUT_RATES = (0.5, 0.7, 0.8, 0.9)
 
 
 # ---------------------------------------------------------------- digits
@@ -144,41 +145,62 @@ def without_the_mask_zeros_grow_back(seed):
 
 @functools.cache
 def tickets(seed):
-    """Accuracies after each of TICKET_EPOCHS: the winning ticket (80 % zeros, first weights), and with new weights.
+    """Accuracies after each of TICKET_EPOCHS of four networks, a row each, all but the last with 80 % zeros.
 
-    Source: Frankle and Carbin, "The Lottery Ticket Hypothesis", 2019, section 2; pruned once, not in rounds.
+    The winning ticket (its mask and first weights); its mask with other weights; the same number of zeros in every
+    layer, but drawn, with the ticket's first weights; and the dense network.
+    Source: Frankle and Carbin, "The Lottery Ticket Hypothesis", 2019, section 4 (global); pruned once, not in rounds.
     """
     masks = {name: weight != 0 for name, weight in prunable_weights(pruned(seed, 0.8)).items()}
+    generator = torch.Generator().manual_seed(seed)
+    drawn = {name: shuffle(mask, generator) for name, mask in masks.items()}
     runs = []
-    for start in (seed, seed + 1000):
+    for start, chosen in ((seed, masks), (seed + 1000, masks), (seed, drawn), (seed, {})):
         model = new_mlp(start)
-        apply_masks(model, masks)
-        accuracies = fit(model, seed, TICKET_EPOCHS[-1])
-        runs.append([round(accuracies[epoch - 1], 1) for epoch in TICKET_EPOCHS])
+        apply_masks(model, chosen)
+        accuracies = [accuracy(model, seed), *fit(model, seed, TICKET_EPOCHS[-1])]
+        runs.append([round(accuracies[epoch], 1) for epoch in TICKET_EPOCHS])
     return runs
 
 
+def shuffle(mask, generator):
+    """As many True in a mask of the same shape, at places that are drawn."""
+    return mask.flatten()[torch.randperm(mask.numel(), generator=generator)].view(mask.shape)
+
+
 @claim(
-    "A winning ticket (80 % zeros, the rest as it was before training) learns faster than the same mask with new "
-    "random weights: after five epochs it is ahead.",
+    "A winning ticket (80 % zeros, the rest as it was before training) reads digits before it has been trained at all: "
+    "the choice of what stays has already learned.",
+    unit="points more than the dense network, both untrained",
+    at_least=20.0,
+)
+def winning_tickets_read_untrained(seed):
+    """Source: Zhou et al., "Deconstructing Lottery Tickets", 2019, section 5, who call such a mask a supermask."""
+    ticket, _, _, whole = tickets(seed)
+    return ticket[0] - whole[0]
+
+
+@claim(
+    "A winning ticket learns faster than the same mask with new weights, and than a drawn mask with its own: after "
+    "five epochs it is ahead of the better of the two.",
     unit="points of accuracy ahead",
     at_least=5.0,
     table=tickets,
 )
 def winning_tickets_start_ahead(seed):
-    ticket, other = tickets(seed)
-    return ticket[TICKET_EPOCHS.index(5)] - other[TICKET_EPOCHS.index(5)]
+    ticket, *rivals, _ = (row[TICKET_EPOCHS.index(5)] for row in tickets(seed))
+    return ticket - max(rivals)
 
 
 @claim(
-    "A winning ticket also ends better than the same mask with new random weights. (60 epochs.)",
+    "A winning ticket ends better than a network whose mask is drawn, with as many zeros in every layer. (60 epochs.)",
     unit="points more accurate",
     opposite="points less accurate",
     belief=True,
 )
 def winning_tickets_end_better(seed):
-    ticket, other = tickets(seed)
-    return ticket[-1] - other[-1]
+    ticket, _, drawn, _ = tickets(seed)
+    return ticket[-1] - drawn[-1]
 
 
 @functools.cache
@@ -252,6 +274,27 @@ def losses_of_half_a_gpt(seed):
 )
 def wanda_beats_magnitude(seed):
     return gpt_loss("layer", seed) - gpt_loss("wanda", seed)
+
+
+def accuracies_by_inputs(seed):
+    """The accuracies at INPUT_RATES without fine-tuning: magnitude per layer, Wanda, SparseGPT."""
+    methods, inputs = ("layer", "wanda", "sparsegpt"), digits(seed)[0]
+    return [
+        [round(accuracy(prune_model(dense(seed), rate, method, inputs=inputs), seed), 1) for rate in INPUT_RATES]
+        for method in methods
+    ]
+
+
+@claim(
+    "Wanda beats magnitude on this lesson's network, too. (80 % zeros in each layer, no fine-tuning.)",
+    unit="points more accurate",
+    opposite="points less accurate",
+    belief=True,
+    table=accuracies_by_inputs,
+)
+def wanda_beats_magnitude_on_digits(seed):
+    magnitude, wanda, _ = accuracies_by_inputs(seed)
+    return wanda[INPUT_RATES.index(0.8)] - magnitude[INPUT_RATES.index(0.8)]
 
 
 # ---------------------------------------------------------------- time and size
@@ -370,6 +413,33 @@ def four_bits_cost_nothing_two_a_lot(seed):
 def gptq_saves_two_bits(seed):
     one, per_row, by_inputs = (rounded(seed, 2, rounding) for rounding in ROUNDINGS)
     return min(per_row - one, by_inputs - per_row)
+
+
+@torch.no_grad()
+def four_levels(weight, tries=33):
+    """`weight` (out, in) rounded to nearest, to ±½ and ±1½ of a scale; each row has the scale of the least error."""
+    best, least = weight, torch.full((len(weight), 1), float("inf"))
+    for share in torch.linspace(0.2, 1.0, tries):
+        scale = share * weight.abs().amax(dim=1, keepdim=True) / 1.5
+        nearest = ((weight / scale - 0.5).round().clamp(-2, 1) + 0.5) * scale
+        error = (nearest - weight).square().sum(dim=1, keepdim=True)
+        best, least = torch.where(error < least, nearest, best), torch.minimum(error, least)
+    return best
+
+
+@claim(
+    "GPTQ, with three levels and a scale by the largest weight, is better than rounding to nearest with all four "
+    "levels that two bits have and the best scale for each row.",
+    unit="points more accurate",
+    opposite="points less accurate",
+    belief=True,
+)
+def gptq_beats_careful_rounding(seed):
+    model = new_mlp(seed)
+    model.load_state_dict(dense(seed).state_dict())
+    for layer in model.layers:
+        layer.weight.data = four_levels(layer.weight)
+    return rounded(seed, 2, "GPTQ") - accuracy(model, seed)
 
 
 @claim(
