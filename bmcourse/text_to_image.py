@@ -31,6 +31,14 @@ def ink(images):
     return images.flatten(1).sum(dim=1)
 
 
+def thickness(images):
+    """How thick the strokes are: the ink of each image (N, height, width) in units of its brightest pixel, (N,).
+
+    A dimmer image is no thinner. 0 for an empty image.
+    """
+    return ink(images) / images.flatten(1).amax(dim=1).clamp(min=1e-6)
+
+
 def slant(images):
     """How far each image (N, height, width) leans to the right, in pixels for each pixel up: (N,).
 
@@ -55,18 +63,18 @@ def terciles(images, labels):
     return torch.stack(
         [
             torch.stack([measure(images[labels == digit]).quantile(parts) for digit in range(CLASSES)])
-            for measure in (ink, slant)
+            for measure in (thickness, slant)
         ]
     )
 
 
 def describe(images, labels, limits):
     """What is true of each image: (N, 3), its digit as `labels` say, its thickness and its slant, each 0, 1 or 2."""
-    thickness, lean = (
+    thick, lean = (
         (measure(images)[:, None] > limit[labels]).sum(dim=1)
-        for measure, limit in zip((ink, slant), limits, strict=True)
+        for measure, limit in zip((thickness, slant), limits, strict=True)
     )
-    return torch.stack([labels, thickness, lean], dim=1)
+    return torch.stack([labels, thick, lean], dim=1)
 
 
 def held_out(truths):

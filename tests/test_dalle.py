@@ -154,6 +154,12 @@ def test_slant_and_ink_see_what_they_should():
     assert torch.allclose(lesson.slant(images.flip(2)), -lesson.slant(images), atol=1e-5)
     assert torch.allclose(lesson.slant(images / 2), lesson.slant(images), atol=1e-5)
     assert torch.allclose(lesson.ink(images / 2), lesson.ink(images) / 2)
+
+
+def test_a_dimmer_digit_is_no_thinner():
+    images = DIGITS.train_images[:50]
+    assert torch.allclose(lesson.thickness(images / 2), lesson.thickness(images))
+    assert lesson.thickness(torch.zeros(1, 8, 8)).tolist() == [0.0]
     clockwise = rotate(images, torch.full((50,), -15.0))
     assert (lesson.slant(clockwise) > lesson.slant(images)).float().mean() > 0.95
     assert lesson.slant(torch.zeros(1, 8, 8)).tolist() == [0.0]

@@ -17,12 +17,16 @@ from bmcourse.models.dalle import (
     to_patches,
 )
 from bmcourse.text_to_image import (
+    COMBINATIONS,
     HELD_OUT,
     chance,
+    describe,
     draw_images,
     encode_captions,
+    rate,
     score,
     seen_digits,
+    shares,
     start_codebook,
     terciles,
     train_dalle,
@@ -130,6 +134,44 @@ def guidance_obeys(seed):
 )
 def guidance_costs_variety(seed):
     return 100 * (1 - many_of_one(seed, 5) / many_of_one(seed, 1))
+
+
+@claim(
+    "More guidance, more obedience: at 8 all that the caption says is right more often than at 3.",
+    unit="points more of the images",
+    opposite="points fewer of the images",
+    belief=True,
+)
+def ever_more_guidance_obeys_more(seed):
+    return 100 * (scored(seed, 8)["all"] - scored(seed, 3)["all"])
+
+
+@claim(
+    "The codec is the limit: of real digits that are only turned into codes and back, a large part loses its thickness "
+    "or its slant on the way.",
+    unit="% of new digits lose one of both",
+    at_least=15.0,
+)
+def the_codec_loses_attributes(seed):
+    digits, limits, _ = world(seed)
+    vqvae, new = trained(seed).vqvae, digits.validation_images
+    wanted = describe(new, digits.validation_labels, limits)
+    return 100 * (1 - shares(rate(vqvae.decode(vqvae.encode(new)), wanted, judge_of(seed), limits))["both"])
+
+
+@claim(
+    "Captions never seen are drawn worse than captions that were trained on. (Thickness and slant both right, guidance "
+    "3.)",
+    unit="points fewer of the images",
+    opposite="points more of the images",
+    at_least=2.0,
+    belief=True,
+)
+def unseen_captions_are_drawn_worse(seed):
+    _, limits, _ = world(seed)
+    seen = [combination for combination in COMBINATIONS if combination not in HELD_OUT]
+    shown = score(trained(seed), judge_of(seed), limits, dice(seed), seen, guidance=3)
+    return 100 * (shown["both"] - scored(seed, 3)["both"])
 
 
 @claim(
