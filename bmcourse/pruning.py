@@ -63,7 +63,7 @@ def magnitude_mask(weight, rate):
 def global_masks(weights, rate):
     """A mask for each of the weights, a list of tensors: all of them in one ranking, so layers may lose unequal shares.
 
-    Source: Frankle and Carbin, "The Lottery Ticket Hypothesis", 2019, section 3.
+    Source: Frankle and Carbin, "The Lottery Ticket Hypothesis", 2019, section 4.
     """
     together = torch.cat([weight.detach().flatten() for weight in weights])
     masks = magnitude_mask(together, rate).split([weight.numel() for weight in weights])
@@ -326,7 +326,7 @@ def inverse_factor(inputs, damping=0.01):
 
     Its row j is, but for a factor, row j of the inverse of what is left of the Hessian from column j on. `damping`, a
     share of the mean of its diagonal, keeps it invertible.
-    Source: Frantar et al., "GPTQ", 2022, section 3.3 (step 3).
+    Source: Frantar et al., "GPTQ", 2022, section 4 (step 3).
     """
     inputs = inputs.double()
     hessian = inputs.T @ inputs / len(inputs)

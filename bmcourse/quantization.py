@@ -194,7 +194,7 @@ def gptq(weight, inputs, bits=8, per_channel=True, damping=0.01):
     are like its own: the Hessian of the squared error, XᵀX, says how far. `damping` is added to its diagonal.
     Raises ValueError when the inputs do not fit the weight or are all 0.
     Source: Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers", 2022,
-    section 3 and algorithm 1, without its blocks, which only save time.
+    section 4 and algorithm 1, without its blocks, which only save time.
     """
     check_weight(weight)
     check_inputs(weight, inputs)
@@ -216,7 +216,7 @@ class Int8Linear(nn.Module):
     """Stands in for a Linear layer and is faster where the processor multiplies int8: inputs are rounded too.
 
     Every row of x (..., in) gets its own scale when it comes ("dynamic"); sums are exact, in int32. For inference: no
-    gradient. Source: Dettmers et al., "LLM.int8()", 2022, section 2.1 ("vector-wise"), without the outliers.
+    gradient. Source: Dettmers et al., "LLM.int8()", 2022, section 3.1 ("vector-wise"), without the outliers.
     """
 
     def __init__(self, layer):
