@@ -157,7 +157,8 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """First w ← w - lr weight_decay w, then Adam: the decay is not divided by √ŝ.
 
-    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2.
+    Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2, where the decay is not
+    multiplied by lr; here it is, as in torch.
     """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):

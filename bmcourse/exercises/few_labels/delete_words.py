@@ -6,7 +6,7 @@ from bmcourse.exercises.core import exercise
 
 
 @exercise(
-    prompt="Random deletion that keeps the meaning. `draws` has a number from 0 to 1 for each of the `words`: the word "
+    prompt="Random deletion that keeps negations. `draws` has a number from 0 to 1 for each of the `words`: the word "
     "goes where its number is below `rate`. A word of the set `negations` (small letters) never goes, and NOT "
     "counts as not. If no word were left, the one with the largest number stays. Return a new list."
 )

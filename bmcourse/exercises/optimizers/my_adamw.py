@@ -40,6 +40,7 @@ class MyAdamW:
     def step(self):
         """Shrink each parameter by lr * weight_decay of itself, then move it.
 
+        (As torch does. In algorithm 2 of the paper the decay is not multiplied by lr.)
         A parameter whose grad is None is left alone, and this step does not count for it: each
         parameter counts its own steps, as in torch. Gradients stay as they are.
         """

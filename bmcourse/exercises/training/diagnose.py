@@ -28,8 +28,8 @@ AGAINST = {
     "loss detached": "a detached loss changes no weight at all: both curves are flat and the gradient is zero",
     "gradients not zeroed": "gradients that pile up let the loss fall at first and then swing up and away, with a "
     "gradient far larger than the healthy one",
-    "validation leaks": "validation on the training text gives two curves that fall together, further than a healthy "
-    "run gets in so few steps",
+    "validation leaks": "validation on the training text gives two curves that fall together to the end, where a "
+    "healthy run on so little text shows a gap between them",
     "learning rate too big": "a rate that is too big makes the loss explode in the very first steps and then stay "
     "too high",
 }
