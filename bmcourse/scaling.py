@@ -188,6 +188,14 @@ HARDWARE = (
         dollars_per_hour=None,
         source="Google Cloud, TPU v5p: system architecture, docs.cloud.google.com/tpu/docs/v5p",
     ),
+    Hardware(
+        name="NVIDIA B200 SXM",
+        flops_per_second=2.25e15,
+        memory=180e9,
+        bandwidth=8e12,
+        dollars_per_hour=None,
+        source="NVIDIA Blackwell, data sheet, HGX B200 (which gives the double, for half of the weights zero), 2024",
+    ),
 )
 
 
@@ -417,6 +425,8 @@ class ParametricLaw:
 
 # Hoffmann et al. 2022, appendix D.3, equation 10, rounded as it stands there.
 CHINCHILLA = ParametricLaw(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+# The same fit before rounding, from the paper's TeX source, as Besiroglu et al. 2024 quote it.
+UNROUNDED = ParametricLaw(E=1.69337368, A=406.401018, B=410.722827, alpha=0.33917084, beta=0.2849083)
 # Besiroglu et al., "Chinchilla Scaling: A replication attempt", 2024 (arXiv 2404.10102): the same law fitted again, to
 # the points in the paper's figure. The first fit had stopped too early, and its rounding moves the optimum further.
 REPLICATION = ParametricLaw(E=1.8172, A=482.01, B=2085.43, alpha=0.3478, beta=0.3658)

@@ -447,3 +447,11 @@ def test_the_law_has_a_floor():
 def test_a_budget_of_nothing():
     with pytest.raises(ValueError, match="flops is 0; a budget above 0"):
         scaling.compute_optimal(0, scaling.CHINCHILLA)
+
+
+def test_the_two_fits_differ_by_three_when_not_rounded():
+    ratios = []
+    for law in (scaling.UNROUNDED, scaling.REPLICATION):
+        parameters, tokens = scaling.compute_optimal(5.76e23, law)
+        ratios.append(tokens / parameters)
+    assert ratios[0] / ratios[1] == pytest.approx(3.2, abs=0.05)

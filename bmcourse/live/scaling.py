@@ -82,6 +82,11 @@ class LawPicture:
             lines += zip(PLACES, tokens / sizes, strict=True)
         points = {model.name: place(model) for model in models if place(model)}
         self.right.plot(*zip(*points.values(), strict=True), "o", color=plots.GREEN, ms=5, alpha=0.8, label="published")
+        for model in models:
+            if model.active_parameters and model.parameters and model.name in points:
+                flops, ratio = points[model.name]
+                both = [ratio, model.training_tokens / model.parameters]  # by active and by all parameters
+                self.right.plot([flops, flops], both, color=plots.GREEN, lw=1, alpha=0.6, zorder=1)
         self.right.legend(frameon=False, loc="lower left")
         write_names(self.right, points, NAMED, lines)
 
