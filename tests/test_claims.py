@@ -1,5 +1,6 @@
 """Claims: the verdict's arithmetic, the fingerprint, and that the evidence kept is of the code that is there."""
 
+import csv
 import dataclasses
 import json
 import sys
@@ -30,6 +31,15 @@ def test_what_is_taught_holds(name):
 
 def test_no_evidence_without_a_claim():
     assert set(core.evidence()) == set(CLAIMS)
+
+
+def test_every_claim_answers_the_five_questions():
+    """Is each rival tuned, what does one score who knows nothing, can it fail, what else could it be, what is shown?"""
+    with open(core.EVIDENCE.with_name("questions.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["claim"] for row in rows] == list(CLAIMS)
+    assert set(rows[0]) == {"claim", "rival", "ignorant", "can_fail", "confound", "shown"}
+    assert all(answer.strip() for row in rows for answer in row.values())
 
 
 def test_the_interval_is_students_t():
