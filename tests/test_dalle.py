@@ -154,15 +154,25 @@ def test_slant_and_ink_see_what_they_should():
     assert torch.allclose(lesson.slant(images.flip(2)), -lesson.slant(images), atol=1e-5)
     assert torch.allclose(lesson.slant(images / 2), lesson.slant(images), atol=1e-5)
     assert torch.allclose(lesson.ink(images / 2), lesson.ink(images) / 2)
+    clockwise = rotate(images, torch.full((50,), -15.0))
+    assert (lesson.slant(clockwise) > lesson.slant(images)).float().mean() > 0.95
+    assert lesson.slant(torch.zeros(1, 8, 8)).tolist() == [0.0]
 
 
 def test_a_dimmer_digit_is_no_thinner():
     images = DIGITS.train_images[:50]
     assert torch.allclose(lesson.thickness(images / 2), lesson.thickness(images))
     assert lesson.thickness(torch.zeros(1, 8, 8)).tolist() == [0.0]
-    clockwise = rotate(images, torch.full((50,), -15.0))
-    assert (lesson.slant(clockwise) > lesson.slant(images)).float().mean() > 0.95
-    assert lesson.slant(torch.zeros(1, 8, 8)).tolist() == [0.0]
+
+
+def test_dimmed_thick_digits_stay_thick_where_ink_alone_would_call_them_thin():
+    images, labels = DIGITS.train_images, DIGITS.train_labels
+    truths = lesson.describe(images, labels, LIMITS)
+    assert torch.equal(lesson.describe(0.75 * images, labels, LIMITS), truths)
+    parts = torch.tensor([1 / 3, 2 / 3])
+    by_ink = torch.stack([lesson.ink(images[labels == digit]).quantile(parts) for digit in range(10)])[labels]
+    thick = lesson.ink(images) > by_ink[:, 1]
+    assert (lesson.ink(0.75 * images) <= by_ink[:, 0])[thick].float().mean() > 0.8
 
 
 def test_a_third_of_each_digit_is_thin_and_a_third_leans_left():
