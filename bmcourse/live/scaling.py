@@ -231,7 +231,7 @@ class BillPicture:
         self.lines = {name: ax.plot([], [], color=GREY)[0] for name in CHIPS}
         (self.here,) = ax.plot([], [], "o", mfc="none", mec=plots.ORANGE, mew=3, ms=15, clip_on=False)
         self.small = ax.axvspan(1, 2, color="#dddddd", zorder=0)
-        self.words = ax.text(1.2, 3e-4, "too few to hold it", size=11, color="#555555")
+        self.words = ax.text(1.2, 3e-4, "too few to hold it", size=11, color=plots.GREY)
         self.days = ax.annotate("", (0, 0), (10, 10), textcoords="offset points", size=13, weight="bold")
         self.days.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85})
         self.stage = Stage(fig)
