@@ -61,27 +61,20 @@ def judge_of(seed):
 
 
 @functools.cache
-def trained(seed):
+def trained(seed, hidden=HIDDEN, vqvae_steps=VQVAE_STEPS):
     """A DALL-E that has seen everything but the held-out combinations."""
     generator = dice(seed)
     _, _, seen = world(seed)
-    model = DALLE(DALLEConfig(CODES, CHANNELS, HIDDEN, LAYERS, heads=4, channels=WIDTH, dropout=0.0))
+    model = DALLE(DALLEConfig(CODES, CHANNELS, hidden, LAYERS, heads=4, channels=WIDTH, dropout=0.0))
     start_codebook(model.vqvae, seen.images, generator)
-    train_vqvae(model.vqvae, seen.images, generator, VQVAE_STEPS)
+    train_vqvae(model.vqvae, seen.images, generator, vqvae_steps)
     train_dalle(model, seen, generator, STEPS)
     return model
 
 
-@functools.cache
 def trained_on_better_codes(seed):
     """The same GPT, on a VQ-VAE that is wider and was trained three times as long."""
-    generator = dice(seed)
-    _, _, seen = world(seed)
-    model = DALLE(DALLEConfig(CODES, CHANNELS, 3 * HIDDEN // 2, LAYERS, heads=4, channels=WIDTH, dropout=0.0))
-    start_codebook(model.vqvae, seen.images, generator)
-    train_vqvae(model.vqvae, seen.images, generator, 3 * VQVAE_STEPS)
-    train_dalle(model, seen, generator, STEPS)
-    return model
+    return trained(seed, 3 * HIDDEN // 2, 3 * VQVAE_STEPS)
 
 
 @functools.cache

@@ -78,6 +78,7 @@ def reader_of_characters(seed):
     ids, unread, vocabulary_size = characters()
     torch.manual_seed(seed)
     model, generator = GPT(GPTConfig(vocabulary_size, LENGTH, 2, 2, 48)), torch.Generator().manual_seed(seed)
+    start_with_waves(model)
 
     def draw():
         starts = torch.randint(len(ids) - LENGTH, (32,), generator=generator)
@@ -190,10 +191,12 @@ def accuracy(model, seed):
 
 
 @functools.cache
-def tuned(seed):
-    """The course's GPT, all of its weights fine-tuned on the answers."""
-    model = copy.deepcopy(course_gpt()[0])
-    fine_tune(model, tasks(seed)[0], STEPS, FULL_LR, BATCH, seed)
+def tuned(seed, kind="full", lr=FULL_LR):
+    """The course's GPT fine-tuned on the answers, on the same batches: kind "full", all of its weights, or "LoRA"."""
+    torch.manual_seed(seed)  # of LoRA's matrices A
+    whole = course_gpt()[0]
+    model = copy.deepcopy(whole) if kind == "full" else add_lora(whole, RANK)
+    fine_tune(model, tasks(seed)[0], STEPS, lr, BATCH, seed)
     return model
 
 
@@ -210,18 +213,21 @@ def forgotten(model):
 
 
 @functools.cache
-def tuned_at(kind, lr, seed):
-    """Accuracy and nats forgotten after fine-tuning at that learning rate: kind "full" or "LoRA", the same batches."""
-    torch.manual_seed(seed)  # of LoRA's matrices A
-    whole = course_gpt()[0]
-    model = copy.deepcopy(whole) if kind == "full" else add_lora(whole, RANK)
-    fine_tune(model, tasks(seed)[0], STEPS, lr, BATCH, seed)
-    return round(accuracy(model, seed), 1), round(forgotten(model), 2)
-
-
 def tuning_table(seed):
     """Accuracy and nats forgotten at each of three learning rates: all weights, LoRA."""
-    return [[tuned_at(kind, lr, seed) for lr in rates] for kind, rates in RATES]
+    models = [[tuned(seed, kind, lr) for lr in rates] for kind, rates in RATES]
+    return [[(round(accuracy(some, seed), 1), round(forgotten(some), 2)) for some in row] for row in models]
+
+
+def best_right(make, pairs, seed):
+    """The accuracy of the model that `make()` gives, fine-tuned on `pairs`, at the best of RIVALS_RATES."""
+    rights = []
+    for lr in RIVALS_RATES:
+        torch.manual_seed(seed)  # of random weights
+        model = make()
+        fine_tune(model, pairs, STEPS, lr, BATCH, seed)
+        rights.append(accuracy(model, seed))
+    return max(rights)
 
 
 @claim(
@@ -232,13 +238,8 @@ def tuning_table(seed):
     belief=True,
 )
 def pretraining_pays(seed):
-    rights = []
-    for lr in RIVALS_RATES:
-        torch.manual_seed(seed)
-        new = GPT(course_gpt()[0].config).eval()
-        fine_tune(new, tasks(seed)[0], STEPS, lr, BATCH, seed)
-        rights.append(accuracy(new, seed))
-    return accuracy(tuned(seed), seed) - max(rights)
+    untrained = best_right(lambda: GPT(course_gpt()[0].config).eval(), tasks(seed)[0], seed)
+    return accuracy(tuned(seed), seed) - untrained
 
 
 @claim(
@@ -249,12 +250,8 @@ def pretraining_pays(seed):
     belief=True,
 )
 def answers_only_beats_everything(seed):
-    everything, rights = [(prompt[:1], prompt[1:] + answer) for prompt, answer in tasks(seed)[0]], []
-    for lr in RIVALS_RATES:
-        model = copy.deepcopy(course_gpt()[0])
-        fine_tune(model, everything, STEPS, lr, BATCH, seed)
-        rights.append(accuracy(model, seed))
-    return accuracy(tuned(seed), seed) - max(rights)
+    everything = [(prompt[:1], prompt[1:] + answer) for prompt, answer in tasks(seed)[0]]
+    return accuracy(tuned(seed), seed) - best_right(lambda: copy.deepcopy(course_gpt()[0]), everything, seed)
 
 
 @claim(
