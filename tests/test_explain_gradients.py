@@ -16,7 +16,7 @@ from bmcourse.explain import core
 from bmcourse.explain.grad_cam import grad_cam
 from bmcourse.explain.integrated_gradients import integrated_gradients
 from bmcourse.explain.saliency import gradient_times_input, guided_backprop, saliency, smooth_grad
-from bmcourse.models.cnn import CNN
+from bmcourse.models.cnn import CNN, max_pool2d
 from bmcourse.models.mlp import MLP
 from tests.twins import randn
 
@@ -245,7 +245,13 @@ def test_grad_cam_works_with_frozen_parameters_and_leaves_no_hook():
 def test_the_courses_own_networks():
     torch.manual_seed(0)
     model, inputs = CNN(channels=4).eval(), randn(5, 8, 8)
-    assert grad_cam(model, model.conv2, inputs, 3).shape == (5, 4, 4)
+    with torch.no_grad():
+        seen = model.conv2(max_pool2d(F.relu(model.conv1(inputs[:, None])), 2))
+    seen.requires_grad_()
+    answers = model.head(max_pool2d(F.relu(seen), 2).flatten(1))[:, 3]
+    weights = torch.autograd.grad(answers.sum(), seen)[0].mean((2, 3), keepdim=True)
+    by_hand = F.relu((weights * F.relu(seen)).sum(1)).detach()
+    torch.testing.assert_close(grad_cam(model, model.conv2, inputs, 3), by_hand)
     assert guided_backprop(model, inputs, 3).shape == (5, 8, 8)
 
 
