@@ -93,7 +93,7 @@ def minimise(model, loss, steps, lr):
 def minimise_with_muon(
     model, matrices, loss, steps, muon_lr, adamw_lr, warmup, largest_gradient, report, momentum=0.95
 ):
-    """Train `model` on what `loss()` gives: as in lesson 05, Muon moves `matrices` and AdamW all else.
+    """Train `model` on what `loss()` gives: as in lesson 07, Muon moves `matrices` and AdamW all else.
 
     `matrices` are parameters of the model; `report(step, loss)` comes after every step. Where there are few steps,
     Muon does better with less momentum.

@@ -354,7 +354,7 @@ def test_a_stream_has_no_dropout():
 
 
 def test_generate_draws_what_a_plain_loop_draws():
-    """The same bits as before it was built on stream: lesson 06 shows its text."""
+    """The same bits as before it was built on stream: lesson 08 shows its text."""
     model, tokens, generator = make(), PROMPT, seeded(5)
     for _ in range(30):
         probabilities = torch.softmax(model(tokens[None, -8:])[0, -1] / 0.8, dim=-1)

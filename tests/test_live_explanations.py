@@ -237,7 +237,7 @@ def shades_picture(model=READER, words=WORDS, split=split_words):
 
 
 def by_hand(model, tokens, target):
-    """The scores of all methods, called as lesson 09 calls them."""
+    """The scores of all methods, called as lesson 12 calls them."""
 
     def answer(tokens):
         return model(tokens).softmax(-1)

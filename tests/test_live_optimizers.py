@@ -357,7 +357,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("question", "moved", "said"), ANSWERS)
 def test_the_answers_of_the_lesson_are_what_the_race_shows(track, question, moved, said):
-    lesson = read(FOLDER / "05_optimizers.ipynb")
+    lesson = read(FOLDER / "07_optimizers.ipynb")
     [text] = [cell.source for cell in lesson.cells if cell.source.startswith("## The race")]
     answer = text.split(f"<summary>Answer {question[0]}: ")[1].split("</details>")[0]
     track.draw(**optimizers.QUESTIONS[question] | moved)

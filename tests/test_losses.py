@@ -487,5 +487,5 @@ def test_the_lesson_names_the_cause_of_what_torch_says(message, logits, targets)
     with pytest.raises((RuntimeError, IndexError)) as caught:
         F.cross_entropy(logits, targets)
     assert all(part in str(caught.value) for part in message.split(" … "))
-    lesson = pathlib.Path(__file__).parents[1] / "notebooks" / "04_losses.ipynb"
+    lesson = pathlib.Path(__file__).parents[1] / "notebooks" / "05_losses.ipynb"
     assert message in lesson.read_text()

@@ -299,10 +299,10 @@ def test_an_impossible_port(port, capsys):
 def test_the_first_lesson_is_the_lowest_number(checkout):
     assert setup.address(8888, "secret") == "http://127.0.0.1:8888/lab?token=secret"
     (checkout / "notebooks").mkdir()
-    for name in ("10_scaling.ipynb", "06_training.ipynb", "scratch.ipynb"):
+    for name in ("10_scaling.ipynb", "08_training.ipynb", "scratch.ipynb"):
         (checkout / "notebooks" / name).touch()
-    assert setup.address(8888, "x").startswith("http://127.0.0.1:8888/lab/tree/notebooks/06_training.ipynb?token=")
-    assert setup.jupyterlab(8888, no_browser=False)[-1] == str(checkout / "notebooks/06_training.ipynb")
+    assert setup.address(8888, "x").startswith("http://127.0.0.1:8888/lab/tree/notebooks/08_training.ipynb?token=")
+    assert setup.jupyterlab(8888, no_browser=False)[-1] == str(checkout / "notebooks/08_training.ipynb")
 
 
 def test_jupyterlab_listens_to_this_machine_only_and_shows_no_token(monkeypatch):

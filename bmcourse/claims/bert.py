@@ -1,4 +1,4 @@
-"""What lesson 13 says of BERT, measured: small models pre-trained on Python's documentation, and the one in data/."""
+"""What lesson 16 says of BERT, measured: small models pre-trained on Python's documentation, and the one in data/."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""What lesson 14 says of text to image, measured: a DALL-E smaller than the course's, trained anew for each seed."""
+"""What lesson 17 says of text to image, measured: a DALL-E smaller than the course's, trained anew for each seed."""
 
 import functools
 

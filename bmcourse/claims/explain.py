@@ -1,4 +1,4 @@
-"""What lesson 09 says of explanations, measured on digits, a table of tumours, sentences, and the course's GPT.
+"""What lesson 12 says of explanations, measured on digits, a table of tumours, sentences, and the course's GPT.
 
 The table is Wolberg, Mangasarian, Street and Street, "Breast Cancer Wisconsin (Diagnostic)", UCI Machine Learning
 Repository, 1993, as scikit-learn ships it; of its 30 features the first ten, means over the cells of a tumour.

@@ -1,4 +1,4 @@
-"""What lesson 10 says of few labels, measured: networks that read digits, and classifiers of docstrings."""
+"""What lesson 13 says of few labels, measured: networks that read digits, and classifiers of docstrings."""
 
 import copy
 import functools

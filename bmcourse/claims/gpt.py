@@ -1,4 +1,4 @@
-"""What lesson 12 says of heads that copy, fine-tuning, LoRA and preferences, measured on small GPTs."""
+"""What lesson 15 says of heads that copy, fine-tuning, LoRA and preferences, measured on small GPTs."""
 
 import copy
 import functools

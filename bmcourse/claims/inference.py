@@ -1,4 +1,4 @@
-"""What lesson 07 says of answering, measured: how text is chosen, what a cache saves, and how sure a model may be."""
+"""What lesson 09 says of answering, measured: how text is chosen, what a cache saves, and how sure a model may be."""
 
 import functools
 import time

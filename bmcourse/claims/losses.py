@@ -1,4 +1,4 @@
-"""What lesson 04 says of losses, measured: straight lines, digits and a pocket language model, a few seconds a seed."""
+"""What lesson 05 says of losses, measured: straight lines, digits and a pocket language model, a few seconds a seed."""
 
 import copy
 import functools

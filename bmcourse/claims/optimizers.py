@@ -1,4 +1,4 @@
-"""What lesson 05 says of optimizers, measured as a fair race is run.
+"""What lesson 07 says of optimizers, measured as a fair race is run.
 
 Every optimizer gets the same number of learning rates, each twice the one before, on seeds kept for tuning. Its best
 rate must not lie at the edge of its grid. Then it is judged on other seeds.

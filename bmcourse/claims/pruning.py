@@ -1,4 +1,4 @@
-"""What lesson 08 says of pruning, fewer bits and distillation, measured: an MLP reads digits, and the course's GPT."""
+"""What lesson 10 says of pruning, fewer bits and distillation, measured: an MLP reads digits, and the course's GPT."""
 
 import functools
 import time

@@ -1,4 +1,4 @@
-"""What lesson 11 says of size, measured: what it costs by count, and what it buys, in a sweep of tiny GPTs."""
+"""What lesson 14 says of size, measured: what it costs by count, and what it buys, in a sweep of tiny GPTs."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""What lesson 12 says of the fast recipe and of counting, measured in loss after as many steps, not in seconds."""
+"""What lesson 15 says of the fast recipe and of counting, measured in loss after as many steps, not in seconds."""
 
 import functools
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What lesson 06 says of training, measured. Small models and short runs: each seed takes a few seconds."""
+"""What lesson 08 says of training, measured. Small models and short runs: each seed takes a few seconds."""
 
 import functools
 

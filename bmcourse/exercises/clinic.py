@@ -1,4 +1,4 @@
-"""The clinic of lesson 06: eight training loops, each with one fault, known by its curves alone.
+"""The clinic of lesson 08: eight training loops, each with one fault, known by its curves alone.
 
 Every patient runs the same loop on the same text. What is written under its name is all that differs from `healthy`.
 """

@@ -11,7 +11,7 @@ from bmcourse.live.letters import write_names
 
 CHIPS = {hardware.name: hardware for hardware in scaling.HARDWARE}
 LONG = {"layout": {"width": "500px"}}  # of a slider with many steps
-UTILISATION = 0.4  # of the peak: what the trainings of lesson 11 reached
+UTILISATION = 0.4  # of the peak: what the trainings of lesson 14 reached
 HOUR, DAY = 3600, 86_400
 
 # ----------------------------------------------------------------------------------------------------- Chinchilla's law

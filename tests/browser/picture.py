@@ -1,4 +1,4 @@
-"""README's picture: the lesson 06_training in JupyterLab while it trains, its slider moved twice on the way.
+"""README's picture: the lesson 08_training in JupyterLab while it trains, its slider moved twice on the way.
 
 python -m tests.browser.picture
 """
@@ -12,7 +12,7 @@ from bmcourse.course import setup
 from tests.browser import lab
 from tests.browser.sweep import OUTPUT
 
-LESSON, PICTURE = setup.ROOT / "notebooks" / "06_training.ipynb", setup.ROOT / "data" / "06_training.png"
+LESSON, PICTURE = setup.ROOT / "notebooks" / "08_training.ipynb", setup.ROOT / "data" / "08_training.png"
 HANDLE = f"{OUTPUT} .noUi-handle"
 # The loop's cell: its code and what it shows, in view as a whole.
 CELL = ".jp-CodeCell:has(.noUi-handle)"

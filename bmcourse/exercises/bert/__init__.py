@@ -1,1 +1,1 @@
-"""Lesson 13: a BERT."""
+"""Lesson 16: a BERT."""

@@ -1,4 +1,4 @@
-"""A head for K classes on what stands at [CLS] (lesson 13)."""
+"""A head for K classes on what stands at [CLS] (lesson 16)."""
 
 import torch
 import torch.nn.functional as F

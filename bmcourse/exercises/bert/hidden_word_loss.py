@@ -1,4 +1,4 @@
-"""The loss of masked language modelling, of the hidden words alone (lesson 13)."""
+"""The loss of masked language modelling, of the hidden words alone (lesson 16)."""
 
 import math
 

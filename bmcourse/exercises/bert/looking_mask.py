@@ -1,4 +1,4 @@
-"""Who may look at whom: padding, and the future of a causal model (lesson 13)."""
+"""Who may look at whom: padding, and the future of a causal model (lesson 16)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""BERT's masking: of the chosen words, some are hidden, some swapped and some kept (lesson 13)."""
+"""BERT's masking: of the chosen words, some are hidden, some swapped and some kept (lesson 16)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Sentences of token numbers, padded to one length, as the exercises of lesson 13 read them."""
+"""Sentences of token numbers, padded to one length, as the exercises of lesson 16 read them."""
 
 import torch
 

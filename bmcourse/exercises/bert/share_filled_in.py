@@ -1,4 +1,4 @@
-"""Fill-in accuracy: how many of the hidden words the model guesses (lesson 13)."""
+"""Fill-in accuracy: how many of the hidden words the model guesses (lesson 16)."""
 
 import torch
 import torch.nn.functional as F

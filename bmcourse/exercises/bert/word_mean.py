@@ -1,4 +1,4 @@
-"""The mean of a layer's vectors at words, as the features of a probe (lesson 13)."""
+"""The mean of a layer's vectors at words, as the features of a probe (lesson 16)."""
 
 import torch
 

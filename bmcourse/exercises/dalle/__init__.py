@@ -1,1 +1,1 @@
-"""Lesson 14: a DALL-E."""
+"""Lesson 17: a DALL-E."""

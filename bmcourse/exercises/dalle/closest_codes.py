@@ -1,4 +1,4 @@
-"""For each vector the number of the nearest code (lesson 14)."""
+"""For each vector the number of the nearest code (lesson 17)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Classifier-free guidance on logits, of Ho and Salimans 2022 (lesson 14)."""
+"""Classifier-free guidance on logits, of Ho and Salimans 2022 (lesson 17)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""How far the bright pixels of an image lean to the right (lesson 14)."""
+"""How far the bright pixels of an image lean to the right (lesson 17)."""
 
 import torch
 

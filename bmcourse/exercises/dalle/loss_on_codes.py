@@ -1,4 +1,4 @@
-"""The mean cross-entropy of the codes that follow a caption (lesson 14)."""
+"""The mean cross-entropy of the codes that follow a caption (lesson 17)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""One round of k-means, which moves each code to the mean of its vectors (lesson 14)."""
+"""One round of k-means, which moves each code to the mean of its vectors (lesson 17)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""The straight-through estimator of Bengio, Léonard and Courville 2013 (lesson 14)."""
+"""The straight-through estimator of Bengio, Léonard and Courville 2013 (lesson 17)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Captions of which some are wiped out, for classifier-free guidance (lesson 14)."""
+"""Captions of which some are wiped out, for classifier-free guidance (lesson 17)."""
 
 import torch
 

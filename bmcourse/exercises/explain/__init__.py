@@ -1,1 +1,1 @@
-"""Lesson 09: explanations of a model."""
+"""Lesson 12: explanations of a model."""

@@ -1,4 +1,4 @@
-"""Spearman's rank correlation of two explanations (lesson 09)."""
+"""Spearman's rank correlation of two explanations (lesson 12)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The deletion curve of an explanation: the target's probability as one pixel after the other goes (lesson 09)."""
+"""The deletion curve of an explanation: the target's probability as one pixel after the other goes (lesson 12)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The weighted linear fit at the heart of LIME (lesson 09)."""
+"""The weighted linear fit at the heart of LIME (lesson 12)."""
 
 import torch
 import torch.nn.functional as F

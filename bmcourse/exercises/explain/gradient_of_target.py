@@ -1,4 +1,4 @@
-"""The gradient of each input's own output to that input (lesson 09)."""
+"""The gradient of each input's own output to that input (lesson 12)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Integrated gradients of one input, along the straight line from a baseline (lesson 09)."""
+"""Integrated gradients of one input, along the straight line from a baseline (lesson 12)."""
 
 import torch
 from torch import nn

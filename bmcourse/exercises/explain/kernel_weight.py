@@ -1,4 +1,4 @@
-"""How much a team counts in the fit of KernelSHAP (lesson 09): Lundberg & Lee 2017, theorem 2."""
+"""How much a team counts in the fit of KernelSHAP (lesson 12): Lundberg & Lee 2017, theorem 2."""
 
 import math
 

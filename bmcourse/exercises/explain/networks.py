@@ -1,4 +1,4 @@
-"""The small networks that the exercises of lesson 09 are tried on."""
+"""The small networks that the exercises of lesson 12 are tried on."""
 
 import torch
 from torch import nn

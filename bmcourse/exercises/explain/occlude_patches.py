@@ -1,4 +1,4 @@
-"""Occlusion: what an image loses when one square of it is covered (lesson 09)."""
+"""Occlusion: what an image loses when one square of it is covered (lesson 12)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""A penalty for a model that looks where it must not (lesson 09): Ross, Hughes & Doshi-Velez 2017."""
+"""A penalty for a model that looks where it must not (lesson 12): Ross, Hughes & Doshi-Velez 2017."""
 
 import warnings
 

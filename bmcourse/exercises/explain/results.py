@@ -1,4 +1,4 @@
-"""What is looked at in a result of an exercise of lesson 09: its numbers, and not whether it still has a graph."""
+"""What is looked at in a result of an exercise of lesson 12: its numbers, and not whether it still has a graph."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Shapley values as the mean over all orders in which the players come (lesson 09)."""
+"""Shapley values as the mean over all orders in which the players come (lesson 12)."""
 
 import math
 from itertools import combinations, pairwise, permutations

@@ -1,1 +1,1 @@
-"""Lesson 10: learning from few labels."""
+"""Lesson 13: learning from few labels."""

@@ -1,4 +1,4 @@
-"""The exercise `confident_labels` of lesson 10: a model's own answers as labels, where it is sure (Lee 2013)."""
+"""The exercise `confident_labels` of lesson 13: a model's own answers as labels, where it is sure (Lee 2013)."""
 
 import torch
 import torch.nn.functional as F

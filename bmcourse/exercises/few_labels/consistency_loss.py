@@ -1,4 +1,4 @@
-"""The exercise `consistency_loss` of lesson 10: what FixMatch learns from inputs without labels (Sohn et al. 2020)."""
+"""The exercise `consistency_loss` of lesson 13: what FixMatch learns from inputs without labels (Sohn et al. 2020)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The exercise `delete_words` of lesson 10: random deletion that leaves a sentence its meaning (Wei and Zou 2019)."""
+"""The exercise `delete_words` of lesson 13: random deletion that leaves a sentence its meaning (Wei and Zou 2019)."""
 
 import torch
 

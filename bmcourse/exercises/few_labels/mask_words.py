@@ -1,4 +1,4 @@
-"""The exercise `mask_words` of lesson 10: text becomes its own label (Devlin et al. 2018, section 3.1)."""
+"""The exercise `mask_words` of lesson 13: text becomes its own label (Devlin et al. 2018, section 3.1)."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The exercise `spread_step` of lesson 10: labels spread to near inputs (Zhou et al. 2003, section 2)."""
+"""The exercise `spread_step` of lesson 13: labels spread to near inputs (Zhou et al. 2003, section 2)."""
 
 import torch
 import torch.nn.functional as F

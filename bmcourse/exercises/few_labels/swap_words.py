@@ -1,4 +1,4 @@
-"""The exercise `swap_words` of lesson 10: one way to change a sentence and keep its label (Wei and Zou 2019)."""
+"""The exercise `swap_words` of lesson 13: one way to change a sentence and keep its label (Wei and Zou 2019)."""
 
 import torch
 

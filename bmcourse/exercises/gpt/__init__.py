@@ -1,1 +1,1 @@
-"""Lesson 12: a GPT, fine-tuned."""
+"""Lesson 15: a GPT, fine-tuned."""

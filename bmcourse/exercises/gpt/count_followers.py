@@ -1,4 +1,4 @@
-"""The exercise `count_followers` of lesson 12: a language model without a network, by counting."""
+"""The exercise `count_followers` of lesson 15: a language model without a network, by counting."""
 
 import re
 from collections import Counter

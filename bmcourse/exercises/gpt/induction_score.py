@@ -1,4 +1,4 @@
-"""The exercise `induction_score` of lesson 12: how much a head looks for what came next the last time.
+"""The exercise `induction_score` of lesson 15: how much a head looks for what came next the last time.
 
 Source: Olsson and others, "In-context Learning and Induction Heads", 2022, where it is called prefix matching.
 """

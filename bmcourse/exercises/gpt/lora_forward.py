@@ -1,4 +1,4 @@
-"""The exercise `lora_forward` of lesson 12: a frozen linear layer and a correction of low rank.
+"""The exercise `lora_forward` of lesson 15: a frozen linear layer and a correction of low rank.
 
 Source: Hu and others, "LoRA: Low-Rank Adaptation of Large Language Models", 2021, section 4.1.
 """

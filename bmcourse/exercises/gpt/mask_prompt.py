@@ -1,4 +1,4 @@
-"""The exercise `mask_prompt` of lesson 12: one example for fine-tuning, in which only the answer is learned."""
+"""The exercise `mask_prompt` of lesson 15: one example for fine-tuning, in which only the answer is learned."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The exercise `merged_weight` of lesson 12: LoRA added into the weight it corrects, once the training is over."""
+"""The exercise `merged_weight` of lesson 15: LoRA added into the weight it corrects, once the training is over."""
 
 import torch
 

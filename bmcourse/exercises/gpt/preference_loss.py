@@ -1,4 +1,4 @@
-"""The exercise `preference_loss` of lesson 12: the loss of DPO, which learns from pairs of answers.
+"""The exercise `preference_loss` of lesson 15: the loss of DPO, which learns from pairs of answers.
 
 Source: Rafailov and others, "Direct Preference Optimization", 2023, equation 7.
 """

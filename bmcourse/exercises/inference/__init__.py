@@ -1,1 +1,1 @@
-"""Lesson 07: decoding, caches and test losses."""
+"""Lesson 09: decoding, caches and test losses."""

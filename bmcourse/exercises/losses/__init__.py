@@ -1,1 +1,1 @@
-"""Lesson 04: losses, stable for any logits."""
+"""Lesson 05: losses, stable for any logits."""

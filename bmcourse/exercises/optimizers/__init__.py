@@ -1,1 +1,1 @@
-"""Lesson 05: the steps of optimizers."""
+"""Lesson 07: the steps of optimizers."""

@@ -1,4 +1,4 @@
-"""The exercise `descend` of lesson 05: the path of plain gradient descent."""
+"""The exercise `descend` of lesson 07: the path of plain gradient descent."""
 
 import itertools
 

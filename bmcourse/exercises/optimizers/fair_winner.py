@@ -1,4 +1,4 @@
-"""The exercise `fair_winner` of lesson 05: which optimizer is best when each has its own best learning rate."""
+"""The exercise `fair_winner` of lesson 07: which optimizer is best when each has its own best learning rate."""
 
 import math
 import statistics

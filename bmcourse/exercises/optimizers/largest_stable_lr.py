@@ -1,4 +1,4 @@
-"""The exercise `largest_stable_lr` of lesson 05: where gradient descent on a bowl stops converging."""
+"""The exercise `largest_stable_lr` of lesson 07: where gradient descent on a bowl stops converging."""
 
 import torch
 

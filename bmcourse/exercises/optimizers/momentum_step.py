@@ -1,4 +1,4 @@
-"""The exercise `momentum_step` of lesson 05: one step of SGD with momentum, in torch's form."""
+"""The exercise `momentum_step` of lesson 07: one step of SGD with momentum, in torch's form."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The exercise `MyAdamW` of lesson 05: the whole optimizer, with a memory of its own for every parameter."""
+"""The exercise `MyAdamW` of lesson 07: the whole optimizer, with a memory of its own for every parameter."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""The exercise `orthogonal` of lesson 05: Muon's iteration, which brings singular values near 1.
+"""The exercise `orthogonal` of lesson 07: Muon's iteration, which brings singular values near 1.
 
 Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024 (Newton-Schulz iteration).
 """

@@ -1,4 +1,4 @@
-"""The exercise `sgd_step` of lesson 05: one step of stochastic gradient descent."""
+"""The exercise `sgd_step` of lesson 07: one step of stochastic gradient descent."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The mask that keeps two of each four neighbours in a row (lesson 08)."""
+"""The mask that keeps two of each four neighbours in a row (lesson 10)."""
 
 import torch
 

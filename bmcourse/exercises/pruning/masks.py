@@ -1,4 +1,4 @@
-"""What is said of masks in lesson 08, and masks in which equal weights no longer differ."""
+"""What is said of masks in lesson 10, and masks in which equal weights no longer differ."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""One mask for each layer, of which the smallest weights of all layers together are False (lesson 08)."""
+"""One mask for each layer, of which the smallest weights of all layers together are False (lesson 10)."""
 
 import math
 

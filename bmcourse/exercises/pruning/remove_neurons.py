@@ -1,4 +1,4 @@
-"""Two smaller layers in which only some hidden neurons are left (lesson 08)."""
+"""Two smaller layers in which only some hidden neurons are left (lesson 10)."""
 
 import copy
 

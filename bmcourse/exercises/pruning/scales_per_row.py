@@ -1,4 +1,4 @@
-"""The scale of each row for quantization to a few bits (lesson 08)."""
+"""The scale of each row for quantization to a few bits (lesson 10)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The share of zeros among the weights of a model (lesson 08)."""
+"""The share of zeros among the weights of a model (lesson 10)."""
 
 import torch
 from torch import nn

@@ -1,4 +1,4 @@
-"""A mask that is False for the smallest weights of one layer (lesson 08)."""
+"""A mask that is False for the smallest weights of one layer (lesson 10)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""One step of training after which the pruned weights are zero again (lesson 08)."""
+"""One step of training after which the pruned weights are zero again (lesson 10)."""
 
 import contextlib
 

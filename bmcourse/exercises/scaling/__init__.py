@@ -1,1 +1,1 @@
-"""Lesson 11: scaling laws and many devices."""
+"""Lesson 14: scaling laws and many devices."""

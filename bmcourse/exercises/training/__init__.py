@@ -1,1 +1,1 @@
-"""Lesson 06: the training loop."""
+"""Lesson 08: the training loop."""
