@@ -55,7 +55,7 @@ def test_the_interval_is_students_t():
     [
         ([1.0, 1.1, 0.9, 1.0, 1.0], 0.5, "holds"),
         ([1.0, 1.1, 0.9, 1.0, 1.0], 0.99, "undecided"),  # the interval reaches below
-        ([0.1, 9.0, 9.1, 9.0, 0.2], 0.0, "undecided"),  # so does this one, though every seed bears it out
+        ([0.1, 9.0, 9.1, 9.0, 0.2], 0.0, "undecided"),  # so does this one, though every seed supports it
         ([3.0, 3.0, 3.1, -0.1, -0.1, 3.0, 3.1, 3.0, 3.0], 0.0, "undecided"),  # two of nine seeds do not
         ([1.0, 1.1, 0.9, 1.0, 1.0], 1.5, "does not hold"),
         ([1.0, 1.0, 1.0, 1.0, 1.0], 1.0, "holds"),
@@ -182,7 +182,7 @@ def test_an_effect_the_other_way_round_is_said_in_its_own_words():
 
 def test_what_would_refute_a_claim_is_told():
     told = core.refutation(doubling, {"doubling": {"effects": [0.0, 1.0, 2.0, 3.0, 4.0]}})
-    assert told.startswith("4 of 5 seeds bear it out.") and "below 0.5 more would refute the claim" in told
+    assert told.startswith("4 of 5 seeds support it.") and "below 0.5 more would refute the claim" in told
 
 
 @pytest.mark.parametrize(

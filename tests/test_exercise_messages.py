@@ -234,12 +234,12 @@ def test_the_course_lends_its_own_until_an_answer_passes(course, capsys):
     wrong = cell("def causal_mask(T):\n    return torch.ones(T, T).bool()\n", "causal_mask")
     exercises.check(wrong)
     lent = exercises.from_me(wrong)
-    assert capsys.readouterr().out.endswith("causal_mask: the course has lent its own (lesson 03)\n")
+    assert capsys.readouterr().out.endswith("causal_mask: the course's answer, until yours passes (lesson 03)\n")
     assert lent(2).tolist() == [[True, False], [True, True]]
     right = cell(RIGHT.format(one=1), "causal_mask")
     exercises.check(right)
     assert exercises.from_me("causal_mask") is right
-    assert capsys.readouterr().out.endswith("causal_mask: yours\n")
+    assert capsys.readouterr().out.endswith("causal_mask: your answer\n")
 
 
 def test_an_answer_that_passed_is_used_in_the_next_notebook(course, capsys):
@@ -247,11 +247,11 @@ def test_an_answer_that_passed_is_used_in_the_next_notebook(course, capsys):
     core._passed.clear()
     mine = exercises.from_me("causal_mask")
     assert mine(3).sum() == 6 and mine.__code__.co_filename == "<your causal_mask>"
-    assert capsys.readouterr().out.endswith("causal_mask: yours\n")
+    assert capsys.readouterr().out.endswith("causal_mask: your answer\n")
 
 
 def test_an_answer_that_needs_its_own_notebook_is_lent_the_courses(course, capsys):
     exercises.check(cell(RIGHT.format(one="one"), "causal_mask", one=1))
     core._passed.clear()
     assert exercises.from_me("causal_mask") is core.find("causal_mask").reference
-    assert capsys.readouterr().out.endswith("causal_mask: the course has lent its own (lesson 03)\n")
+    assert capsys.readouterr().out.endswith("causal_mask: the course's answer, until yours passes (lesson 03)\n")

@@ -18,7 +18,7 @@ def test_a_prediction_without_a_notebook_prints_the_question(capsys):
     noise = exercises.predict("What will the loss do?", ["fall", "rise"])
     assert capsys.readouterr().out == "Your prediction: What will the loss do?\n  ○ fall\n  ○ rise\n"
     noise.answer("rise")
-    assert capsys.readouterr().out == "The run says: rise.\n"
+    assert capsys.readouterr().out == "Result: rise.\n"
 
 
 def choose(prediction, option):
@@ -41,8 +41,8 @@ def test_a_choice_is_locked_and_stays_so_when_the_cell_runs_again(capsys):
     again.answer("fall")
     again.answer("rise")
     assert capsys.readouterr().out == (
-        "You predicted: fall. The run says the same. Well seen!\n"
-        "You predicted: fall. The run says: rise. A surprise is worth a minute: why is it so?\n"
+        "You predicted: fall. That is what happened. Well done!\n"
+        "You predicted: fall. What happened: rise. A surprise is worth a minute of thought. Why did it happen?\n"
     )
 
 
@@ -79,7 +79,7 @@ def test_an_answer_waits_for_the_choice_and_then_shows_everything(shown, capsys)
         bytes(picture.children[0].value).startswith(b"\x89PNG")
         and "A line that &lt;rises&gt;." in picture.children[1].value
     )
-    assert "by 3 nats" in text.value and "You predicted: fall. The run says: rise." in text.value
+    assert "by 3 nats" in text.value and "You predicted: fall. What happened: rise." in text.value
 
 
 def test_a_question_asked_again_keeps_its_answer_waiting(shown):
@@ -96,7 +96,7 @@ def test_an_answer_can_be_seen_without_a_choice_and_then_nothing_is_locked(shown
     noise.answer("rise", rising())
     box = opened(shown[0])
     box.children[1].click()
-    assert "The run says: rise." in box.children[0].children[1].value
+    assert "Result: rise." in box.children[0].children[1].value
     noise._lock(noise._button)
     assert noise.chosen is None and noise._radio.disabled
 
@@ -104,19 +104,19 @@ def test_an_answer_can_be_seen_without_a_choice_and_then_nothing_is_locked(shown
 def test_a_saved_notebook_keeps_the_answer_folded(shown):
     noise = Prediction("Up?", ["fall", "rise"])
     noise.answer("rise", rising(), "by 3 nats")
-    assert shown[0]["text/plain"] == "by 3 nats\nThe run says: rise."
+    assert shown[0]["text/plain"] == "by 3 nats\nResult: rise."
     page = re.fullmatch(r"<details><summary>([^<]*)</summary>(.*)</details>", shown[0]["text/html"])
     assert "rise" not in page[1]
     assert '<p><img alt="A line that &lt;rises&gt;." width="640" ' in page[2]
     assert ' src="data:image/png;base64,' in page[2]
-    assert "<pre>by 3 nats</pre><p>The run says: rise.</p>" in page[2]
+    assert "<pre>by 3 nats</pre><p>Result: rise.</p>" in page[2]
 
 
 def test_after_the_choice_an_answer_is_shown_at_once(shown, capsys):
     noise, picture = Prediction("Up?", ["fall", "rise"], chosen="rise"), rising()
     noise.answer("rise", picture, "by 3 nats")
     assert shown == [picture]
-    assert capsys.readouterr().out == "by 3 nats\nYou predicted: rise. The run says the same. Well seen!\n"
+    assert capsys.readouterr().out == "by 3 nats\nYou predicted: rise. That is what happened. Well done!\n"
 
 
 def test_a_kept_choice_that_is_no_option_any_more_is_forgotten():

@@ -1,4 +1,4 @@
-"""A claim is an experiment: a function that measures an effect for a seed, and the least effect that would bear it out.
+"""A claim is an experiment: a function that measures an effect for a seed, and the least effect that it needs.
 
 The evidence is kept in data/claims.json with a hash of the experiment's code. Code that changed makes it stale.
 """
@@ -25,10 +25,10 @@ SEEDS = 5
 
 @dataclass(frozen=True)
 class Claim:
-    """`measure(seed)` gives the effect in `unit`; a seed bears the claim out when its effect is at least `at_least`.
+    """`measure(seed)` gives the effect in `unit`; a seed supports the claim when its effect is at least `at_least`.
 
     `opposite` is the unit of an effect below zero: "points less accurate", where the unit is "points more accurate".
-    A `belief` is what people say; the course shows what it measured, whether or not that bears it out.
+    A `belief` is what people say; the course shows what it measured, whether or not that supports it.
     `table(seed)` gives more of the same experiment for a lesson to draw, as nested lists of numbers.
     """
 
@@ -130,12 +130,12 @@ MARKS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?"}
 
 @dataclass(frozen=True)
 class Verdict:
-    """The mean effect over seeds, its 95 % interval (Student's t), how many seeds bear it out, and what it says."""
+    """The mean effect over seeds, its 95 % interval (Student's t), how many seeds support it, and what it says."""
 
     mean: float
     low: float
     high: float
-    bearing: int
+    supporting: int
     seeds: int
     verdict: str
 
@@ -150,10 +150,10 @@ def judge(effects, at_least):
 
     count, mean = len(effects), sum(effects) / len(effects)
     reach = float(stats.t.ppf(0.975, count - 1) * stats.sem(effects))
-    bearing = sum(effect >= at_least for effect in effects)
-    decided = HOLDS if mean - reach >= at_least and bearing >= 0.8 * count else UNDECIDED
+    supporting = sum(effect >= at_least for effect in effects)
+    decided = HOLDS if mean - reach >= at_least and supporting >= 0.8 * count else UNDECIDED
     verdict = FAILS if mean + reach < at_least else decided
-    return Verdict(mean, mean - reach, mean + reach, bearing, count, verdict)
+    return Verdict(mean, mean - reach, mean + reach, supporting, count, verdict)
 
 
 def line(a_claim, measured):
@@ -170,12 +170,12 @@ def line(a_claim, measured):
 
 
 def refutation(a_claim, measured):
-    """What would refute the claim, and how many seeds bear it out."""
+    """How many seeds support the claim, and what would refute it."""
     verdict = judge(measured[a_claim.name]["effects"], a_claim.at_least)
     return (
-        f"{verdict.bearing} of {verdict.seeds} seeds bear it out. In brackets is the 95 % interval of their mean. An "
-        f"interval below {a_claim.at_least:g} {a_claim.unit} would refute the claim; one that contains this number, or "
-        "fewer than four of five seeds, would leave it undecided."
+        f"{verdict.supporting} of {verdict.seeds} seeds support it. The numbers in brackets are the 95 % interval of their "
+        f"mean. An interval below {a_claim.at_least:g} {a_claim.unit} would refute the claim. An interval that contains "
+        "this number would leave it undecided, and so would support from fewer than four of five seeds."
     )
 
 

@@ -211,7 +211,8 @@ def from_me(answer):
     """
     exercise = find(_name_of(answer, or_text=True))
     mine = _passed.get(exercise.name) or _kept(exercise)
-    print(f"{exercise.name}: {'yours' if mine else f'the course has lent its own ({exercise.lesson})'}")
+    whose = "your answer" if mine else f"the course's answer, until yours passes ({exercise.lesson})"
+    print(f"{exercise.name}: {whose}")
     return mine or exercise.reference
 
 

@@ -6,7 +6,7 @@ import html
 from bmcourse import plots
 from bmcourse.live.run import notebook_shell
 
-WAITS = "What the run says waits for your prediction."
+WAITS = "The result stays hidden until you have made your prediction."
 _waiting = {}  # {question: what shows its answer}: the cell that asks may have run again since the one that answers
 
 
@@ -57,15 +57,15 @@ class Prediction:
 
     def _verdict(self, option):
         if self.chosen is None:
-            return f"The run says: {option}."
+            return f"Result: {option}."
         if self.chosen == option:
-            return f"You predicted: {self.chosen}. The run says the same. Well seen!"
-        return f"You predicted: {self.chosen}. The run says: {option}. A surprise is worth a minute: why is it so?"
+            return f"You predicted: {self.chosen}. That is what happened. Well done!"
+        return f"You predicted: {self.chosen}. What happened: {option}. A surprise is worth a minute of thought. Why did it happen?"
 
     def _folded(self, option, pictures, lines):
         """The answer as HTML that a click unfolds: what a saved notebook keeps."""
         images = "".join(f"<p>{_image(picture)}</p>" for picture in pictures)
-        return f"<details><summary>{WAITS} Or click here.</summary>{images}{self._text(option, lines)}</details>"
+        return f"<details><summary>{WAITS} Click here to see it anyway.</summary>{images}{self._text(option, lines)}</details>"
 
     def _text(self, option, lines):
         return f"<pre>{html.escape(chr(10).join(lines))}</pre>" * bool(lines) + (
@@ -83,7 +83,7 @@ class Prediction:
 
         def reveal(_=None, chosen=None):
             self.chosen = chosen
-            self._freeze("The run has said it.")
+            self._freeze("The result has been shown.")
             parts = [view.described(p.alt, view.picture(plots.png(p.fig))) for p in pictures]
             box.children = [widgets.VBox([*parts, widgets.HTML(self._text(option, lines))])]
 
@@ -119,7 +119,7 @@ class Prediction:
     def _lock(self, button):
         if self.chosen is None and self._radio.value is not None and not self._radio.disabled:
             self.chosen = self._radio.value
-            self._freeze("Locked. The run will say.")
+            self._freeze("Locked. The run will show the result.")
             self.on_lock(self.chosen)
             _waiting.pop(self.question, lambda chosen: None)(chosen=self.chosen)
 

@@ -135,7 +135,7 @@ def test_nothing_gives_the_answer_to_a_prediction_away(notebook):
     for cell, below in zip(notebook.cells, notebook.cells[1:], strict=False):
         if cell in answering:
             assert below.source.startswith(("<details><summary>", "#")), f"fold what explains it:\n{below.source}"
-            (answer,) = re.findall(r"The run says: (.*)\.$", cell.outputs[0].data["text/plain"])
+            (answer,) = re.findall(r"Result: (.*)\.$", cell.outputs[0].data["text/plain"])
             prose = re.sub(r"<details>.*?</details>", "", below.source, flags=re.DOTALL)
             assert not re.search(rf"\b{re.escape(answer)}\b", prose, re.IGNORECASE), f"fold {answer!r}:\n{prose}"
 
