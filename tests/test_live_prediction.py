@@ -42,7 +42,7 @@ def test_a_choice_is_locked_and_stays_so_when_the_cell_runs_again(capsys):
     again.answer("rise")
     assert capsys.readouterr().out == (
         "You predicted: fall. That is what happened. Well done!\n"
-        "You predicted: fall. What happened: rise. A surprise is worth a minute of thought. Why did it happen?\n"
+        "You predicted: fall. What happened: rise. Take a minute: why?\n"
     )
 
 
@@ -86,7 +86,7 @@ def test_a_question_asked_again_keeps_its_answer_waiting(shown):
     Prediction("Up?", ["fall", "rise"]).answer("rise", rising())
     again = Prediction("Up?", ["fall", "rise"])
     choose(again, "rise")
-    assert "You predicted: rise. The run says the same." in opened(shown[0]).children[0].children[1].value
+    assert "You predicted: rise. That is what happened." in opened(shown[0]).children[0].children[1].value
 
 
 def test_an_answer_can_be_seen_without_a_choice_and_then_nothing_is_locked(shown):

@@ -173,9 +173,9 @@ def refutation(a_claim, measured):
     """How many seeds support the claim, and what would refute it."""
     verdict = judge(measured[a_claim.name]["effects"], a_claim.at_least)
     return (
-        f"{verdict.supporting} of {verdict.seeds} seeds support it. The numbers in brackets are the 95 % interval of their "
-        f"mean. An interval below {a_claim.at_least:g} {a_claim.unit} would refute the claim. An interval that contains "
-        "this number would leave it undecided, and so would support from fewer than four of five seeds."
+        f"{verdict.supporting} of {verdict.seeds} seeds support it. The numbers in brackets are the 95 % interval of "
+        f"their mean. An interval below {a_claim.at_least:g} {a_claim.unit} would refute the claim. An interval that "
+        "contains this number, or support from fewer than four of five seeds, would leave it undecided."
     )
 
 

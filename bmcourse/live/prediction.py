@@ -60,12 +60,13 @@ class Prediction:
             return f"Result: {option}."
         if self.chosen == option:
             return f"You predicted: {self.chosen}. That is what happened. Well done!"
-        return f"You predicted: {self.chosen}. What happened: {option}. A surprise is worth a minute of thought. Why did it happen?"
+        return f"You predicted: {self.chosen}. What happened: {option}. Take a minute: why?"
 
     def _folded(self, option, pictures, lines):
         """The answer as HTML that a click unfolds: what a saved notebook keeps."""
         images = "".join(f"<p>{_image(picture)}</p>" for picture in pictures)
-        return f"<details><summary>{WAITS} Click here to see it anyway.</summary>{images}{self._text(option, lines)}</details>"
+        summary = f"<summary>{WAITS} Click here to see it anyway.</summary>"
+        return f"<details>{summary}{images}{self._text(option, lines)}</details>"
 
     def _text(self, option, lines):
         return f"<pre>{html.escape(chr(10).join(lines))}</pre>" * bool(lines) + (
