@@ -2,12 +2,14 @@
 
 import ast
 import builtins
+import re
 import symtable
 
 from bmcourse.course.notebooks import FOLDER
 from bmcourse.exercises.core import find
 
 PATHS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+DEEPER = "· deeper (选读)"  # how a heading says that the core path does not need what stands under it
 LESSONS = [path for path in PATHS if not path.name.startswith("00_")]  # 00 says how the course works: no lesson's size
 
 
@@ -43,6 +45,24 @@ def sections(notebook):
             found[-1].append(cell)
         elif any(line.startswith("## ") for line in cell.source.splitlines()):
             found.append([])
+    return found
+
+
+def under_deeper_headings(notebook):
+    """The cells from a heading that ends with DEEPER to the next heading of its own or a higher level."""
+    found, level = [], 0  # the level of the heading that we are under, 0 for none that goes deeper
+    for cell in notebook.cells:
+        lines = cell.source.splitlines() if cell.cell_type == "markdown" else []
+        headings = [line for line in lines if re.match("#+ ", line)]
+        assert not any(line.endswith(DEEPER) for line in headings[1:]), f"one cell for what goes deeper:\n{cell.source}"
+        for line in headings:
+            depth = len(line) - len(line.lstrip("#"))
+            if line.endswith(DEEPER):
+                level = depth
+            elif level and depth <= level:
+                level = 0
+        if level:
+            found.append(cell)
     return found
 
 

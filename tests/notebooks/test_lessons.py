@@ -16,9 +16,20 @@ import bmcourse
 from bmcourse.claims import core as claims
 from bmcourse.course.notebooks import normalised, read
 from bmcourse.exercises.core import find
-from tests.notebooks.lessons import LESSONS, PATHS, code_cells, defined_name, names, sections, solved, tagged, tags
+from tests.notebooks.lessons import (
+    LESSONS,
+    PATHS,
+    code_cells,
+    defined_name,
+    names,
+    sections,
+    solved,
+    tagged,
+    tags,
+    under_deeper_headings,
+)
 
-KNOWN_TAGS = {"exercise", "check", "defines", "nbval-ignore-output"}
+KNOWN_TAGS = {"exercise", "check", "defines", "deeper", "nbval-ignore-output"}
 FORBIDDEN = {
     "pyplot": "pyplot keeps figures open and prints addresses: use bmcourse.plots",
     "clear_output": "nbval cannot compare what clear_output leaves",
@@ -150,6 +161,16 @@ def test_a_name_means_one_thing(notebook):
             reads, binds = names(cell.source)
             assert not (reads & shared) - so_far - binds, f"bound by other sections, too:\n{cell.source}"
             so_far |= binds
+
+
+def test_what_goes_deeper_is_marked_and_can_be_left_out(notebook):
+    """Every cell under a heading that ends with DEEPER has the tag, no other has it, and no other needs its names."""
+    marked = under_deeper_headings(notebook)
+    assert [cell.source for cell in notebook.cells if "deeper" in tags(cell)] == [cell.source for cell in marked]
+    core = [names(cell.source) for cell in code_cells(notebook) if cell not in marked]
+    deeper = set().union(*(names(cell.source)[1] for cell in marked if cell.cell_type == "code"))
+    missing = deeper - set().union(*(bound for _, bound in core))
+    assert not [used for used, _ in core if used & missing], "the core path needs what goes deeper"
 
 
 def test_terms_are_given_in_chinese(notebook):
