@@ -427,6 +427,31 @@ def length_normaliser(lengths, length_penalty):
     return ((5 + lengths) / 6) ** length_penalty
 
 
+# ---------------------------------------------------------------- several tokens a pass
+
+
+@torch.inference_mode()
+def speculative_step(model, draft, tokens, ahead, generator):
+    """`tokens` (T,) with 1 to `ahead` + 1 new ones behind them, drawn as from the model, which reads only once.
+
+    `draft(tokens)` gives the probabilities (V,) of a cheaper model for the next token. It proposes `ahead` tokens. The
+    model accepts each with the probability min(1, p / q), and draws the first one it refuses again, from what the
+    draft gave too little. `model` is in eval mode, and its context has room for the text and the proposals.
+    Source: Leviathan et al., "Fast Inference from Transformers via Speculative Decoding", 2023, algorithm 1.
+    """
+    T, proposed, drafts = len(tokens), tokens, []
+    for _ in range(ahead):
+        drafts.append(draft(proposed))
+        proposed = torch.cat([proposed, torch.multinomial(drafts[-1], 1, generator=generator)])
+    probabilities = model(proposed[None])[0, T - 1 :].softmax(dim=-1)  # (ahead + 1, V)
+    for place, (p, q) in enumerate(zip(probabilities, drafts, strict=False), T):
+        token = proposed[place]
+        if torch.rand((), generator=generator) >= p[token] / q[token]:
+            again = torch.multinomial((p - q).clamp(min=0), 1, generator=generator)
+            return torch.cat([proposed[:place], again])
+    return torch.cat([proposed, torch.multinomial(probabilities[-1], 1, generator=generator)])
+
+
 # ---------------------------------------------------------------- how good, and how sure
 
 
@@ -454,3 +479,12 @@ def calibration(probabilities, labels, bins=10):
     table = [(int(g.sum()), confidence[g].mean().item(), right[g].mean().item()) for g in groups if g.any()]
     error = sum(count * abs(accuracy - mean) for count, mean, accuracy in table) / len(labels)
     return error, table
+
+
+def fit_temperature(logits, labels):
+    """The temperature at which logits (N, V) give `labels` (N,) the smallest cross-entropy: from 0.25 to 8, to 1 %.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2 (temperature scaling).
+    """
+    temperatures = torch.logspace(-2, 3, 501, base=2).tolist()
+    return min(temperatures, key=lambda t: F.cross_entropy(logits / t, labels).item())

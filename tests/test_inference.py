@@ -14,10 +14,12 @@ from bmcourse.inference import (
     cache_bytes,
     cached_logits,
     calibration,
+    fit_temperature,
     generate,
     perplexity_of,
     process_logits,
     sample,
+    speculative_step,
     stream,
     stream_batch,
     until,
@@ -628,3 +630,38 @@ def test_bins_have_their_upper_edge():
 def test_answers_and_labels_that_do_not_fit(answers, labels):
     with pytest.raises(ValueError, match=f"{answers} answers and {labels} labels came"):
         calibration(torch.full((answers, 2), 0.5), torch.zeros(labels))
+
+
+# ---------------------------------------------------------------- several tokens a pass
+
+
+def test_speculative_tokens_are_drawn_as_from_the_model():
+    """The first new token has the model's probabilities, though a draft of other probabilities proposed it."""
+    wanted, draft = FIVE.softmax(0), torch.tensor([0.1, 0.5, 0.2, 0.1, 0.1])
+    generator, seen = seeded(), torch.zeros(5)
+    for _ in range(4000):
+        step = speculative_step(lambda x: FIVE.expand(*x.shape, 5), lambda tokens: draft, PROMPT, 2, generator)
+        assert torch.equal(step[:5], PROMPT) and 6 <= len(step) <= 8
+        seen[step[5]] += 1
+    assert (seen / 4000 - wanted).abs().max() < 0.025  # three standard deviations
+
+
+def test_a_draft_as_good_as_the_model_is_always_accepted():
+    model = make(context=16)
+    step = speculative_step(model, lambda tokens: model(tokens[None])[0, -1].softmax(0), PROMPT, 4, seeded())
+    assert len(step) == len(PROMPT) + 5
+
+
+def test_a_draft_that_proposes_the_impossible_is_refused():
+    only_first, only_last = torch.eye(5)[0], torch.eye(5)[4]
+    step = speculative_step(
+        lambda x: only_last.log().expand(*x.shape, 5), lambda tokens: only_first, PROMPT, 3, seeded()
+    )
+    assert step.tolist() == [*PROMPT.tolist(), 4]
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.0, 4.0])
+def test_temperature_scaling_finds_the_factor_that_spoiled_the_logits(factor):
+    logits = some_logits(20_000, 5)
+    labels = torch.multinomial(logits.softmax(dim=-1), 1, generator=seeded(1))[:, 0]
+    assert fit_temperature(factor * logits, labels) == pytest.approx(factor, rel=0.04)
