@@ -36,8 +36,8 @@ def flattery(seed, own):
 
 
 @claim(
-    "Validation text that is in the training text too, read some fifteen times, looks easier than it is: a GPT's loss "
-    "on it is too low.",
+    "Validation text that is also in the training text, and is read some fifteen times, looks easier than it is: a "
+    "GPT's loss on it is too low.",
     unit="nats too low",
     at_least=0.05,
 )
@@ -46,8 +46,8 @@ def a_leak_read_often_flatters(seed):
 
 
 @claim(
-    "Any validation text in the training text spoils the validation. (The same leak in so much other text that the "
-    "same 300 steps read it about once.)",
+    "Any validation text in the training text spoils the validation. (Here the same leak is in so much other text that "
+    "the same 300 steps read it about once.)",
     unit="nats too low",
     at_least=0.05,
     belief=True,
@@ -82,8 +82,8 @@ def accuracy(predicted, labels):
 
 
 @claim(
-    "Copy each of 300 digits four times with a little noise, and only then split: now every test digit has a twin in "
-    "the training part, and the nearest neighbour makes hardly an error. Split first, and it makes many.",
+    "If each of 300 digits is copied four times with a little noise before the split, every test digit has a twin in "
+    "the training part, and the nearest neighbour makes hardly any errors. If the split comes first, it makes many.",
     unit="points of accuracy too high",
     at_least=3.0,
 )
@@ -123,8 +123,8 @@ def the_best_of_many_flatters(seed):
 
 
 @claim(
-    "Whoever computes mean and standard deviation on training and test images together, and not on training images "
-    "alone, flatters the test. (100 digits to train on.)",
+    "If mean and standard deviation are computed on training and test images together, the test score is too high. "
+    "(100 digits to train on.)",
     unit="points of accuracy too high",
     at_least=1.0,
     belief=True,
@@ -153,8 +153,8 @@ def most_related(x, y, count=20):
 
 
 @claim(
-    "Choose 20 of 5,000 features by all labels, split afterwards, and pure noise seems predictable. Choose them in the "
-    "training part alone, and the accuracy falls to chance.",
+    "If 20 of 5,000 features are chosen with all labels before the split, pure noise seems predictable. If they are "
+    "chosen in the training part alone, the accuracy is that of guessing.",
     unit="points of accuracy too high",
     at_least=20.0,
 )
@@ -199,8 +199,8 @@ def validation_tokens(tokenizer):
 
 
 @claim(
-    "A bigger vocabulary makes a text shorter, and each doubling saves less: from 512 to 1,024 tokens an unseen text "
-    "loses a larger share of its length than from 2,048 to 4,096.",
+    "A larger vocabulary makes a text shorter, and each doubling saves less: an unseen text loses a larger share of "
+    "its length from 512 to 1,024 tokens than from 2,048 to 4,096.",
     unit="points more saved by the first",
     at_least=3.0,
 )
@@ -211,8 +211,8 @@ def doubling_the_vocabulary_saves_ever_less(seed):
 
 
 @claim(
-    "A tokenizer that was trained on the validation text too flatters the model that is trained with it. (A GPT with "
-    "1,024 tokens, its loss counted per character.)",
+    "If the tokenizer was also trained on the validation text, the model's loss is too low. (A GPT with 1,024 tokens, "
+    "and its loss per character.)",
     unit="% less loss",
     at_least=2.0,
     belief=True,
@@ -288,8 +288,8 @@ def share_of_a_kind(words, vectors):
 
 
 @claim(
-    "Words that are used alike get vectors that lie close: numbers, __names__ and single letters find words of their "
-    "own kind far more often than with random vectors.",
+    "Words that are used alike get similar vectors: numbers, __names__ and single letters find words of their own kind "
+    "far more often than with random vectors.",
     unit="points more of the same kind",
     at_least=20.0,
 )
@@ -310,7 +310,7 @@ def share_found(vectors, pairs):
 
 
 @claim(
-    "Words that mean the same lie close: most words have their plural among their ten nearest.",
+    "Words with the same meaning have similar vectors: most words have their plural among their ten nearest.",
     unit="% find their plural",
     at_least=50.0,
     belief=True,
@@ -321,7 +321,7 @@ def a_word_lies_near_its_plural(seed):
 
 
 @claim(
-    'One can compute with words: "classes" - "class" + "list" lies nearest to "lists".',
+    'One can calculate with words: "classes" - "class" + "list" is nearest to "lists".',
     unit="% of such analogies come out",
     at_least=50.0,
     belief=True,
@@ -346,8 +346,8 @@ OPPOSITES = (
 
 
 @claim(
-    "Opposites, such as True and False or left and right, lie close: in at least a third of the pairs the one word "
-    "is among the ten nearest of the other, out of some 800. They are used alike.",
+    "Opposites, such as True and False or left and right, have similar vectors, because they are used alike: in at "
+    "least a third of the pairs, one word is among the ten nearest of the other, out of some 800.",
     unit="% find their opposite",
     at_least=33.0,
 )
