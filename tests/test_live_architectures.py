@@ -1,4 +1,4 @@
-"""The explorers of architectures: sums are the convolution's, counts are the model's own, controls reach their ends."""
+"""The explorer of convolutions: its sums are the convolution's, and its controls reach their ends."""
 
 import re
 
@@ -9,15 +9,13 @@ import torch.nn.functional as F
 
 from bmcourse import live
 from bmcourse.live import architectures
-from bmcourse.live.architectures import KERNELS, ConvolutionPicture, CounterPicture
-from bmcourse.models.gpt import GPTConfig
-from bmcourse.scaling import flops_by_part, parameters_by_part
+from bmcourse.live.architectures import KERNELS, ConvolutionPicture
 from tests import explorers
 from tests.explorers import written
 
 IMAGE = torch.randint(0, 17, (8, 8), generator=torch.Generator().manual_seed(0)) / 16
 TRAINED = torch.randn(3, 3, generator=torch.Generator().manual_seed(1))
-EXPLORERS = {"convolution": lambda: live.convolution(IMAGE, {"trained": TRAINED}), "counter": live.counter}
+EXPLORERS = {"convolution": lambda: live.convolution(IMAGE, {"trained": TRAINED})}
 
 
 def value(words):
@@ -109,31 +107,6 @@ def test_other_sizes_are_refused():
         live.convolution(IMAGE, {"mine": TRAINED[None]})
 
 
-# ------------------------------------------------------------------------------------------------------- the counter
-
-
-def test_what_is_written_is_what_was_counted():
-    picture = CounterPicture()
-    words, numbers = written(picture.words), written(picture.numbers)
-    assert picture.draw(12, 768, 12, 50257, 1024).startswith(b"\x89PNG")
-    config = GPTConfig(vocabulary_size=50257, context=1024, layers=12, heads=12, channels=768)
-    total, forward = (sum(count(config).values()) for count in (parameters_by_part, flops_by_part))
-    assert [text for text, _ in words] == [
-        f"{total:,} parameters; 64 channels a head, feed-forward width 3,072",
-        f"one sequence of 1,024 tokens: {forward / 1e9:.3g} GFLOPs forward, {3 * forward / 1e9:.3g} GFLOPs in training",
-    ]
-    assert [text for text, _ in numbers[2:5]] == ["28.3 M (17 %)", "0", "56.7 M (35 %)"]
-    for ax in (picture.left, picture.right):
-        assert sum(bar.get_width() for bar in picture.bars[ax]) == pytest.approx(1)
-
-
-def test_small_shares_and_large_numbers_can_be_read():
-    shares = [architectures.percent(share) for share in (0, 0.009, 0.01, 0.5, 1)]
-    assert shares == ["< 1 %", "< 1 %", "1 %", "50 %", "100 %"]
-    assert [architectures.unit(10**power) for power in (0, 3, 6, 9, 12, 15, 18)] == ["1", *(f"1 {u}" for u in "kMGTPE")]
-    assert architectures.unit(999.4) == "999" and architectures.unit(999.6) == "1 k"
-
-
 # ---------------------------------------------------------------------------------------------------------- explorers
 
 
@@ -156,11 +129,6 @@ def test_all_controls_at_their_ends_together(shown):
 def test_labels_are_words_and_the_alt_text_is_a_sentence(shown):
     _, alt, controls = shown
     explorers.assert_labels_are_words_and_the_alt_text_a_sentence(alt, controls)
-
-
-def test_every_shape_on_the_sliders_is_a_gpt():
-    for channels in architectures.CHANNELS:
-        assert all(channels % heads == 0 for heads in architectures.HEADS)
 
 
 def test_a_reader_gets_the_picture_the_alt_text_and_no_error(monkeypatch):

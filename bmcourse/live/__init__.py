@@ -13,7 +13,7 @@ EXPLORERS = {
     "race": "optimizers",
     "attention": "heads",
     "convolution": "architectures",
-    "counter": "architectures",
+    "counter": "transformer",
     "timeline": "concepts",
     "ledger": "concepts",
     "next_token": "inference",

@@ -21,12 +21,13 @@ from bmcourse.explain.lime import lime
 from bmcourse.explain.occlusion import occlusion
 from bmcourse.explain.saliency import gradient_times_input
 from bmcourse.explain.shapley import kernel_shap, shapley_exact, shapley_sampling
-from bmcourse.live.architectures import SIGNS, lay_out, on_page, percent
+from bmcourse.live.architectures import SIGNS, lay_out, on_page
 from bmcourse.live.curve import GREY
 from bmcourse.live.data import line, text_field
 from bmcourse.live.explorer import WIDE, Stage, explore, number_slider
 from bmcourse.live.heads import token_names
 from bmcourse.live.letters import Letters, drawable, font_names
+from bmcourse.live.transformer import percent
 from bmcourse.live.view import scaled
 from bmcourse.models.sentences import UNKNOWN, number_words, split_words
 

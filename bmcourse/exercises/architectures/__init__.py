@@ -1,1 +1,1 @@
-"""Lesson 03: convolution, recurrence and attention."""
+"""Lesson 03: convolution and recurrence."""
