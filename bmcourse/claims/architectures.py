@@ -106,8 +106,9 @@ def shifted_right(name, seed):
 
 
 @claim(
-    "A CNN that has only seen centred digits reads more of the shifted ones than an MLP does, because one kernel serves "
-    "every place. (Shifts of up to two pixels in a black frame, equally many parameters. Both lose much accuracy.)",
+    "A CNN that has only seen centred digits reads more of the shifted ones than an MLP does, because one kernel "
+    "serves every place. (Shifts of up to two pixels in a black frame, equally many parameters. Both lose much "
+    "accuracy.)",
     unit="points of accuracy ahead",
     at_least=5.0,
 )
@@ -116,8 +117,8 @@ def cnn_knows_more_of_shifted_digits(seed):
 
 
 @claim(
-    "With global pooling, and no weight for any single place, a CNN reads the shifted digits far better, with half the "
-    "parameters.",
+    "With global pooling, and no weight for any single place, a CNN reads the shifted digits far better, with half "
+    "the parameters.",
     unit="points of accuracy ahead of the CNN with a weight for every place",
     at_least=20.0,
 )
@@ -178,8 +179,8 @@ def lstms_remember_longer(seed):
 
 
 @claim(
-    "An LSTM whose forget gate starts open learns to recall over 32 steps. One whose gate starts half open does not, in "
-    "the same training.",
+    "An LSTM whose forget gate starts open learns to recall over 32 steps. One whose gate starts half open does not, "
+    "in the same training.",
     unit="points of accuracy ahead",
     at_least=50.0,
 )
@@ -191,8 +192,8 @@ def gates_must_start_open(seed):
 
 
 @claim(
-    "Eight convolutions of 3 × 3 see a square of 17 × 17 pixels, as the formula says. But most of what changes the output "
-    "is in the middle, 9 × 9 pixels, a quarter of the square. (Random weights, with ReLU between the layers.)",
+    "Eight convolutions of 3 × 3 see a square of 17 × 17 pixels, as the formula says. But most of what changes the "
+    "output is in the middle, 9 × 9 pixels, a quarter of the square. (Random weights, with ReLU between the layers.)",
     unit="% of the squared gradient",
     at_least=60.0,
 )

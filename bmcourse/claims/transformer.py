@@ -69,8 +69,8 @@ def kept_bytes(attend, T, D=32):
 
 
 @claim(
-    "For twice the text, attention that keeps its T × T weights needs almost four times the memory. The fused attention, "
-    "which does not keep them, needs twice as much. (From 512 tokens up, a longer text for each seed.)",
+    "For twice the text, attention that keeps its T × T weights needs almost four times the memory. The fused "
+    "attention, which does not keep them, needs twice as much. (From 512 tokens up, a longer text for each seed.)",
     unit="times the memory, weights kept",
     at_least=3.5,
 )
@@ -105,8 +105,8 @@ def transformers_do_not_wait(seed):
 
 
 @claim(
-    "When a text becomes four times as long, 2,048 tokens instead of 512, the time of a GRU grows in proportion, and that "
-    "of a Transformer with the square.",
+    "When a text becomes four times as long, 2,048 tokens instead of 512, the time of a GRU grows in proportion, and "
+    "that of a Transformer with the square.",
     unit="times the GRU's growth",
     at_least=2.0,
 )
