@@ -234,7 +234,7 @@ def test_the_course_lends_its_own_until_an_answer_passes(course, capsys):
     wrong = cell("def causal_mask(T):\n    return torch.ones(T, T).bool()\n", "causal_mask")
     exercises.check(wrong)
     lent = exercises.from_me(wrong)
-    assert capsys.readouterr().out.endswith("causal_mask: the course's answer, until yours passes (lesson 03)\n")
+    assert capsys.readouterr().out.endswith("causal_mask: the course's answer, until yours passes (lesson 04)\n")
     assert lent(2).tolist() == [[True, False], [True, True]]
     right = cell(RIGHT.format(one=1), "causal_mask")
     exercises.check(right)
@@ -254,4 +254,4 @@ def test_an_answer_that_needs_its_own_notebook_is_lent_the_courses(course, capsy
     exercises.check(cell(RIGHT.format(one="one"), "causal_mask", one=1))
     core._passed.clear()
     assert exercises.from_me("causal_mask") is core.find("causal_mask").reference
-    assert capsys.readouterr().out.endswith("causal_mask: the course's answer, until yours passes (lesson 03)\n")
+    assert capsys.readouterr().out.endswith("causal_mask: the course's answer, until yours passes (lesson 04)\n")

@@ -55,7 +55,7 @@ def test_nanogpts_own_size():
 
 
 @pytest.mark.parametrize("T, D", [(1, 2), (7, 4), (12, 8)])
-def test_rotate_is_the_rotary_of_lesson_03(T, D):
+def test_rotate_is_the_rotary_of_positions(T, D):
     x = torch.randn(3, T, 2, D, generator=torch.Generator().manual_seed(0))
     expected = rotary(x.transpose(1, 2)).transpose(1, 2)
     torch.testing.assert_close(rotate(x, rotations(T, D)), expected)
