@@ -10,18 +10,12 @@ from torch import nn
 
 from bmcourse import data
 from bmcourse.claims.core import claim
-from bmcourse.distillation import distill
 from bmcourse.models.gpt import GPT, GPTConfig
 from bmcourse.models.mlp import MLP
-from bmcourse.pruning import apply_masks, gradual_rate, layer_inputs, prunable_weights, prune_model, sparsity_report
+from bmcourse.pruning import apply_masks, gradual_rate, prunable_weights, prune_model, sparsity_report
 from bmcourse.quantization import (
-    dequantize,
     file_bytes,
-    gptq,
-    output_error,
-    quantize,
     quantize_dynamic,
-    quantize_model,
     replace_layers,
 )
 from bmcourse.recipes import load_gpt
@@ -30,7 +24,7 @@ from bmcourse.training import evaluate
 SIZES, EPOCHS, TUNING, BATCH = (64, 300, 100, 10), 15, 5, 64
 RATES, HIGH_RATES = (0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95), (0.8, 0.9, 0.95, 0.97)
 TICKET_EPOCHS = (0, 1, 2, 3, 5, 8, 10, 15, 20, 30, 40, 60)
-ROUNDINGS, ROUNDS = ("one scale", "scale per row", "GPTQ"), 12
+ROUNDS = 12
 INPUT_RATES = (0.5, 0.7, 0.8, 0.9)
 
 
@@ -376,140 +370,3 @@ def zeros_shrink_only_a_zipped_file(seed):
     whole, sparse = dense(seed), pruned(seed, 0.9)
     same = file_bytes(whole) == file_bytes(sparse)
     return file_bytes(whole, compressed=True) / file_bytes(sparse, compressed=True) if same else 0.0
-
-
-# ---------------------------------------------------------------- fewer bits
-
-
-@functools.cache
-def rounded(seed, bits, rounding):
-    """The accuracy at so many bits: with one scale for a matrix, a scale per row, or per row and GPTQ."""
-    inputs = digits(seed)[0] if rounding == "GPTQ" else None
-    return accuracy(quantize_model(dense(seed), bits, per_channel=rounding != "one scale", inputs=inputs), seed)
-
-
-def accuracies_by_bits(seed):
-    """The accuracies at 8, 4 and 2 bits, a row for each of ROUNDINGS."""
-    return [[round(rounded(seed, bits, rounding), 1) for bits in (8, 4, 2)] for rounding in ROUNDINGS]
-
-
-@claim(
-    "Eight bits a weight cost nothing, four cost next to nothing, two cost a lot. (Rounded to nearest, one scale for "
-    "each matrix.)",
-    unit="points of accuracy lost at 2 bits",
-    at_least=5.0,
-    table=accuracies_by_bits,
-)
-def four_bits_cost_nothing_two_a_lot(seed):
-    """The points lost at 2 bits; 0 where 8 bits cost more than one point, or 4 bits more than two."""
-    eight, four, two = (accuracy(dense(seed), seed) - rounded(seed, bits, "one scale") for bits in (8, 4, 2))
-    return two if eight <= 1 and four <= 2 else 0.0
-
-
-@claim(
-    "At two bits a scale for each row is better than one for the whole matrix, and GPTQ is better still.",
-    unit="points, the smaller of the leads",
-)
-def gptq_saves_two_bits(seed):
-    one, per_row, by_inputs = (rounded(seed, 2, rounding) for rounding in ROUNDINGS)
-    return min(per_row - one, by_inputs - per_row)
-
-
-@torch.no_grad()
-def four_levels(weight, tries=33):
-    """`weight` (out, in) rounded to nearest, to ±½ and ±1½ of a scale; each row has the scale of the least error."""
-    best, least = weight, torch.full((len(weight), 1), float("inf"))
-    for share in torch.linspace(0.2, 1.0, tries):
-        scale = share * weight.abs().amax(dim=1, keepdim=True) / 1.5
-        nearest = ((weight / scale - 0.5).round().clamp(-2, 1) + 0.5) * scale
-        error = (nearest - weight).square().sum(dim=1, keepdim=True)
-        best, least = torch.where(error < least, nearest, best), torch.minimum(error, least)
-    return best
-
-
-@claim(
-    "GPTQ, with three levels and a scale by the largest weight, is better than rounding to nearest with all four "
-    "levels that two bits have and the best scale for each row.",
-    unit="points more accurate",
-    opposite="points less accurate",
-    belief=True,
-)
-def gptq_beats_careful_rounding(seed):
-    model = new_mlp(seed)
-    model.load_state_dict(dense(seed).state_dict())
-    for layer in model.layers:
-        layer.weight.data = four_levels(layer.weight)
-    return rounded(seed, 2, "GPTQ") - accuracy(model, seed)
-
-
-@claim(
-    "GPTQ moves the weights of every layer further than rounding to nearest does, and yet the layer answers closer to "
-    "what it did. (2 bits, validation digits.)",
-    unit="times as close, the worst layer",
-    at_least=3.0,
-)
-def gptq_moves_further_and_answers_closer(seed):
-    """How much smaller GPTQ's squared error is in the worst layer; 0 where it moved a layer's weights less far."""
-    x, _, new_x, _ = digits(seed)
-    closer = []
-    for layer in dense(seed).layers:
-        weight = layer.weight.detach()
-        nearest = dequantize(*quantize(weight, 2, per_channel=True))
-        moved = dequantize(*gptq(weight, layer_inputs(dense(seed), layer, x), 2))
-        if (moved - weight).norm() <= (nearest - weight).norm():
-            return 0.0
-        inputs = layer_inputs(dense(seed), layer, new_x)
-        closer.append(output_error(weight, nearest, inputs) / output_error(weight, moved, inputs))
-    return min(closer)
-
-
-# ---------------------------------------------------------------- a teacher
-
-
-@functools.cache
-def taught(seed, teacher, count=None, alpha=0.5):
-    """The accuracy of a small student (64-32-10) after 500 steps on the first `count` digits.
-
-    alpha 0 is learning from the labels alone, 1 from the teacher alone, who may be asked about digits without labels.
-    """
-    x, y, _, _ = digits(seed)
-    student = new_mlp(seed + 500, (64, 32, 10))
-    distill(student, teacher, x[:count], None if alpha == 1 else y[:count], steps=500, seed=seed, alpha=alpha)
-    return accuracy(student, seed)
-
-
-@functools.cache
-def teacher_of_100(seed):
-    """An MLP as large as the other teacher, which has seen nothing but the 100 labels."""
-    model = new_mlp(seed)
-    fit(model, seed, epochs=60, count=100)
-    return model
-
-
-@claim(
-    "Where only 100 digits have labels, a small student learns more from a good teacher's answers to all 1,438 digits "
-    "than from the labels. (The teacher has seen all labels.)",
-    unit="points of accuracy ahead",
-    at_least=2.0,
-)
-def distillation_helps_with_few_labels(seed):
-    return taught(seed, dense(seed), alpha=1) - taught(seed, dense(seed), count=100, alpha=0)
-
-
-@claim(
-    "A student learns more from a teacher and the labels than from the labels. (All 1,438 digits have labels.)",
-    unit="points more accurate",
-    opposite="points less accurate",
-    belief=True,
-)
-def distillation_helps_with_all_labels(seed):
-    return taught(seed, dense(seed)) - taught(seed, dense(seed), alpha=0)
-
-
-@claim(
-    "What helps is what the teacher knows: asked about the same digits, a teacher that has seen only the 100 labels "
-    "makes a worse student than the good teacher.",
-    unit="points of accuracy behind",
-)
-def a_teacher_no_wiser_teaches_nothing(seed):
-    return taught(seed, dense(seed), alpha=1) - taught(seed, teacher_of_100(seed), alpha=1)

@@ -18,6 +18,7 @@ EXPLORERS = {
     "ledger": "concepts",
     "next_token": "inference",
     "sparsity": "pruning",
+    "levels": "quantization",
     "occlude": "explanations",
     "nearby": "explanations",
     "convergence": "explanations",

@@ -1,1 +1,1 @@
-"""Lesson 10: pruning, quantization and distillation."""
+"""Lesson 10: pruning."""
