@@ -1,4 +1,4 @@
-"""A tensor as 8-bit integers and the scale that gives the weights back (lesson 10)."""
+"""A tensor as 8-bit integers and the scale that gives the weights back (lesson 11)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The scale of each row for quantization to a few bits (lesson 10)."""
+"""The scale of each row for quantization to a few bits (lesson 11)."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The loss with which a student learns a teacher's softened answers, of Hinton, Vinyals and Dean 2015 (lesson 10)."""
+"""The loss with which a student learns a teacher's softened answers, of Hinton, Vinyals and Dean 2015 (lesson 11)."""
 
 import math
 
