@@ -166,7 +166,7 @@ def muon_needs_fewer_steps_than_adam_on_text(seed):
 
 
 @claim(
-    "On digits Adam is not better: SGD with momentum comes within one point of AdamW's accuracy, or above it.",
+    "On digits Adam is not better: SGD with momentum comes within one point of AdamW's accuracy, or is above it.",
     unit="points more accurate with momentum",
     opposite="points less accurate with momentum",
     at_least=-1.0,
@@ -181,7 +181,7 @@ def adam_is_no_better_on_digits(seed):
 
 
 @claim(
-    "Tune one of two optimizers and leave the other at its usual rate, and either can be made to win on digits.",
+    "If only one of two optimizers is tuned and the other keeps its usual rate, either of them can win on digits.",
     unit="nats lost by the untuned one",
     at_least=0.1,
 )
@@ -259,8 +259,8 @@ def gradient_of(model, picked):
 
 
 @claim(
-    "The noise of the gradient falls as one over the root of the batch size: batches of 128 have a quarter of the "
-    "noise of batches of 8.",
+    "The noise of the gradient falls with one over the square root of the batch size: batches of 128 have a quarter "
+    "of the noise of batches of 8.",
     unit="times less noise",
     at_least=3.5,
 )
@@ -282,7 +282,7 @@ def steps_with_batches_of(batch_size, lr, seed):
 
 
 @claim(
-    "Bigger batches pay less and less: batches of 256 reach the same loss as batches of 16 in fewer steps, but read "
+    "Bigger batches help less and less: batches of 256 reach the same loss as batches of 16 in fewer steps, but read "
     "more than twice as many images.",
     unit="times as many images",
     at_least=2.0,
@@ -323,8 +323,8 @@ def sharpness_after_descent(lr, seed, steps=1500):
 
 
 @claim(
-    "Gradient descent ends where it can only just stand: the sharpness of the loss is then near 2 / lr, for two "
-    "learning rates.",
+    "Gradient descent ends at the edge of stability: the sharpness of the loss is then near 2 / lr, for two learning "
+    "rates.",
     unit="of 2 / lr, the lower of the two",
     at_least=0.85,
 )

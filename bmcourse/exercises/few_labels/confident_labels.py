@@ -365,7 +365,7 @@ def in_place(logits, threshold):
 
 
 confident_labels.hints(
-    "softmax(dim=1) makes probabilities of each row; its max(dim=1) gives the largest and its place together.",
+    "softmax(dim=1) turns each row into probabilities; max(dim=1) then gives the largest one and its place.",
     "confidence, labels = logits.softmax(dim=1).max(dim=1)",
     "places = (confidence >= threshold).nonzero().flatten(); then labels[places].",
 )

@@ -7,7 +7,7 @@ from bmcourse.exercises.outcomes import Mistake
 
 
 @exercise(
-    prompt="Random swap, with the chance taken out. `words` is a list; `swaps` is a list of pairs of places (i, j). Do "
+    prompt="Random swap, with given places. `words` is a list; `swaps` is a list of pairs of places (i, j). Do "
     "the swaps one after the other: the words at the places i and j, as they are then, change places. Return a new "
     "list; `words` stays as it was. Wei and Zou 2019."
 )
@@ -325,5 +325,5 @@ def only_the_swapped(words, swaps):
 swap_words.hints(
     "Begin with a copy: swapped = list(words).",
     "Python swaps in one line: swapped[i], swapped[j] = swapped[j], swapped[i].",
-    "for i, j in swaps: ... and `return swapped` behind the loop.",
+    "for i, j in swaps: ... and `return swapped` after the loop.",
 )
