@@ -1,0 +1,122 @@
+"""Backpropagation (反向传播): an autograd engine on single numbers, and deep networks to watch gradients in.
+
+The engine is reverse-mode automatic differentiation (Baydin and others, "Automatic Differentiation in Machine Learning:
+a Survey", 2018, section 3.2), with the local derivatives kept on the edges of the graph.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+
+class Value:
+    """A number that knows what it was computed from: `inputs`, pairs of a Value and the slope by it."""
+
+    def __init__(self, data, inputs=()):
+        self.data, self.inputs, self.grad = data, inputs, 0.0
+
+    def __repr__(self):
+        return f"Value({self.data:g}, grad={self.grad:g})"
+
+    def __add__(self, other):
+        other = as_value(other)
+        return Value(self.data + other.data, [(self, 1.0), (other, 1.0)])
+
+    def __mul__(self, other):
+        other = as_value(other)
+        return Value(self.data * other.data, [(self, other.data), (other, self.data)])
+
+    def __pow__(self, power):
+        return Value(self.data**power, [(self, power * self.data ** (power - 1))])
+
+    def tanh(self):
+        y = math.tanh(self.data)
+        return Value(y, [(self, 1 - y * y)])
+
+    def relu(self):
+        return Value(max(self.data, 0.0), [(self, float(self.data > 0))])
+
+    def exp(self):
+        y = math.exp(self.data)
+        return Value(y, [(self, y)])
+
+    def log(self):
+        return Value(math.log(self.data), [(self, 1 / self.data)])
+
+    def __neg__(self):
+        return self * -1.0
+
+    def __sub__(self, other):
+        return self + -as_value(other)
+
+    def __rsub__(self, other):
+        return as_value(other) - self
+
+    def __truediv__(self, other):
+        return self * as_value(other) ** -1
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def backward(self):
+        backpropagate(topological_order(self))
+
+
+def as_value(number):
+    """`number` as a Value; a Value stays as it is."""
+    return number if isinstance(number, Value) else Value(float(number))
+
+
+def topological_order(result):
+    """All Values that `result` was computed from and itself, each once and after its inputs."""
+    order, seen = [], set()
+
+    def visit(value):
+        if value not in seen:
+            seen.add(value)
+            for source, _ in value.inputs:
+                visit(source)
+            order.append(value)
+
+    visit(result)
+    return order
+
+
+def backpropagate(order):
+    """Give every Value of `order` the slope of the last one by it, in `grad`; those without inputs add it to theirs."""
+    for value in order:
+        if value.inputs:
+            value.grad = 0.0
+    order[-1].grad += 1.0
+    for value in reversed(order):
+        for source, slope in value.inputs:
+            source.grad += slope * value.grad
+
+
+class DeepMLP(nn.Module):
+    """Digits (B, 64) to logits (B, 10) through `depth` hidden layers of one width, all weights of one `scale`.
+
+    A weight is drawn with the standard deviation scale / √(inputs): 1 is Xavier's for tanh, √2 Kaiming's for ReLU.
+    """
+
+    def __init__(self, depth, scale=1.0, activation=torch.tanh, normed=False, residual=False, width=32):
+        super().__init__()
+        self.activation, self.residual = activation, residual
+        self.layers = nn.ModuleList(nn.Linear(width if n else 64, width) for n in range(depth))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) if normed else nn.Identity() for _ in range(depth))
+        self.head = nn.Linear(width, 10)
+        for layer in self.layers:
+            nn.init.normal_(layer.weight, std=scale / layer.in_features**0.5)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x):
+        for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            made = self.activation(norm(layer(x)))
+            x = x + made if self.residual and number else made  # the first layer changes the width
+        return self.head(x)
+
+
+def gradient_sizes(model, loss):
+    """The root mean square of the gradient of `loss` by each layer's weights, first layer first; `.grad` stays."""
+    gradients = torch.autograd.grad(loss, [layer.weight for layer in model.layers])
+    return [gradient.square().mean().sqrt().item() for gradient in gradients]
