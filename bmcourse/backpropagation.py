@@ -44,11 +44,12 @@ class Value:
     def log(self):
         return Value(math.log(self.data), [(self, 1 / self.data)])
 
-    def __neg__(self):
-        return self * -1.0
-
     def __sub__(self, other):
-        return self + -as_value(other)
+        other = as_value(other)
+        return Value(self.data - other.data, [(self, 1.0), (other, -1.0)])
+
+    def __neg__(self):
+        return 0 - self
 
     def __rsub__(self, other):
         return as_value(other) - self
@@ -109,14 +110,24 @@ class DeepMLP(nn.Module):
             nn.init.normal_(layer.weight, std=scale / layer.in_features**0.5)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x):
+    def hidden(self, x):
+        """What comes out of each hidden layer, first layer first: a list of (B, width)."""
+        outputs = []
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             made = self.activation(norm(layer(x)))
             x = x + made if self.residual and number else made  # the first layer changes the width
-        return self.head(x)
+            outputs.append(x)
+        return outputs
+
+    def forward(self, x):
+        return self.head(self.hidden(x)[-1])
 
 
-def gradient_sizes(model, loss):
-    """The root mean square of the gradient of `loss` by each layer's weights, first layer first; `.grad` stays."""
-    gradients = torch.autograd.grad(loss, [layer.weight for layer in model.layers])
-    return [gradient.square().mean().sqrt().item() for gradient in gradients]
+def sizes_by_depth(model, x, y):
+    """Two lists, first layer first: the root mean square of what each hidden layer gives, and of the slope by it.
+
+    The slope is that of the cross-entropy of `x` (B, 64) and the classes `y` (B,). No `.grad` is touched.
+    """
+    outputs = model.hidden(x)
+    slopes = torch.autograd.grad(nn.functional.cross_entropy(model.head(outputs[-1]), y), outputs)
+    return [[table.square().mean().sqrt().item() for table in tables] for tables in (outputs, slopes)]

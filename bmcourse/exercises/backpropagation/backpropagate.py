@@ -122,7 +122,8 @@ backpropagate.mistake(
     none_set_to_zero=backpropagate.changed(RESET, ""),
 )
 backpropagate.mistake(
-    "It goes forward: a value passes its gradient on before it has it. Walk backward: reversed(order).",
+    "Only the inputs of the result get a gradient. A value needs its own before it can pass it on: walk backward, "
+    "through the whole of reversed(order).",
     forward=backpropagate.changed("reversed(order)", "order"),
 )
 backpropagate.mistake(
@@ -157,16 +158,6 @@ backpropagate.mistake(
     "You subtract. That would be a step of gradient descent; here gradients are only added up.",
     subtracted=backpropagate.changed("source.grad +=", "source.grad -="),
 )
-
-
-@backpropagate.mistake("Only the inputs of the result get a gradient. Go through the whole order, backward.")
-def one_level(order):
-    for value in order:
-        if value.inputs:
-            value.grad = 0.0
-    order[-1].grad += 1.0
-    for source, slope in order[-1].inputs:
-        source.grad += slope * order[-1].grad
 
 
 @backpropagate.mistake("Only the first input of each value gets its share. Loop over all of value.inputs.")
