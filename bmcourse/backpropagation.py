@@ -23,6 +23,10 @@ class Value:
         other = as_value(other)
         return Value(self.data + other.data, [(self, 1.0), (other, 1.0)])
 
+    def __sub__(self, other):
+        other = as_value(other)
+        return Value(self.data - other.data, [(self, 1.0), (other, -1.0)])
+
     def __mul__(self, other):
         other = as_value(other)
         return Value(self.data * other.data, [(self, other.data), (other, self.data)])
@@ -37,30 +41,10 @@ class Value:
     def relu(self):
         return Value(max(self.data, 0.0), [(self, float(self.data > 0))])
 
-    def exp(self):
-        y = math.exp(self.data)
-        return Value(y, [(self, y)])
-
-    def log(self):
-        return Value(math.log(self.data), [(self, 1 / self.data)])
-
-    def __sub__(self, other):
-        other = as_value(other)
-        return Value(self.data - other.data, [(self, 1.0), (other, -1.0)])
-
-    def __neg__(self):
-        return 0 - self
-
-    def __rsub__(self, other):
-        return as_value(other) - self
-
-    def __truediv__(self, other):
-        return self * as_value(other) ** -1
-
-    __radd__, __rmul__ = __add__, __mul__
-
     def backward(self):
         backpropagate(topological_order(self))
+
+    __radd__, __rmul__ = __add__, __mul__
 
 
 def as_value(number):
@@ -95,23 +79,24 @@ def backpropagate(order):
 
 
 class DeepMLP(nn.Module):
-    """Digits (B, 64) to logits (B, 10) through `depth` hidden layers of one width, all weights of one `scale`.
+    """Digits (B, 64) to logits (B, 10) through `depth` hidden layers of 32, whose weights have one `scale`.
 
     A weight is drawn with the standard deviation scale / √(inputs): 1 is Xavier's for tanh, √2 Kaiming's for ReLU.
     """
 
-    def __init__(self, depth, scale=1.0, activation=torch.tanh, normed=False, residual=False, width=32):
+    def __init__(self, depth, scale=1.0, activation=torch.tanh, normed=False, residual=False):
         super().__init__()
         self.activation, self.residual = activation, residual
-        self.layers = nn.ModuleList(nn.Linear(width if n else 64, width) for n in range(depth))
-        self.norms = nn.ModuleList(nn.LayerNorm(width) if normed else nn.Identity() for _ in range(depth))
-        self.head = nn.Linear(width, 10)
+        self.layers = nn.ModuleList(nn.Linear(32 if n else 64, 32) for n in range(depth))
+        norm = nn.LayerNorm if normed else nn.Identity
+        self.norms = nn.ModuleList(norm(32) for _ in range(depth))
+        self.head = nn.Linear(32, 10)
         for layer in self.layers:
             nn.init.normal_(layer.weight, std=scale / layer.in_features**0.5)
             nn.init.zeros_(layer.bias)
 
     def hidden(self, x):
-        """What comes out of each hidden layer, first layer first: a list of (B, width)."""
+        """What comes out of each hidden layer, first layer first: a list of (B, 32)."""
         outputs = []
         for number, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             made = self.activation(norm(layer(x)))
