@@ -7,6 +7,7 @@ a Survey", 2018, section 3.2), with the local derivatives kept on the edges of t
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 
@@ -114,5 +115,6 @@ def sizes_by_depth(model, x, y):
     The slope is that of the cross-entropy of `x` (B, 64) and the classes `y` (B,). No `.grad` is touched.
     """
     outputs = model.hidden(x)
-    slopes = torch.autograd.grad(nn.functional.cross_entropy(model.head(outputs[-1]), y), outputs)
+    loss = F.cross_entropy(model.head(outputs[-1]), y)
+    slopes = torch.autograd.grad(loss, outputs)
     return [[table.square().mean().sqrt().item() for table in tables] for tables in (outputs, slopes)]

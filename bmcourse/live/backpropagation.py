@@ -10,7 +10,7 @@ from bmcourse.backpropagation import Value
 from bmcourse.live.explorer import Stage, explore
 
 SIZE = 12  # of letters, in points
-WIDTH, HEIGHT = 1.12, 0.92  # of a box, in inches
+WIDTH, HEIGHT = 1.07, 0.92  # of a box, in inches
 INPUTS = ("w", "x", "b", "y")
 LAST = 11  # steps: five values forward, the first slope, five values backward
 
@@ -29,8 +29,8 @@ GRAPHS = {
             "d": ("h − y", operator.sub, "hy"),
             "L": ("d²", square, "d"),
         },
-        {"w": (0.65, 2.6), "x": (0.65, 1.2), "p": (2.3, 2.2), "b": (2.3, 0.7), "s": (3.9, 1.9)}
-        | {"h": (5.45, 1.9), "y": (5.45, 0.6), "d": (6.95, 1.6), "L": (8.4, 1.6)},
+        {"w": (0.6, 2.6), "x": (0.6, 1.2), "p": (2.16, 2.2), "b": (2.16, 0.7), "s": (3.72, 1.9)}
+        | {"h": (5.28, 1.9), "y": (5.28, 0.6), "d": (6.84, 1.6), "L": (8.4, 1.6)},
     ),
     "w used twice": (
         {
@@ -51,8 +51,8 @@ GRAPHS = {
             "v": ("tanh(u)", Value.tanh, "u"),
             "L": ("v − y", operator.sub, "vy"),
         },
-        {"w": (0.65, 2.6), "x": (0.65, 1.2), "p": (2.2, 1.9), "t": (3.75, 1.9), "u": (5.3, 1.9), "v": (6.85, 1.9)}
-        | {"y": (6.85, 0.6), "L": (8.4, 1.6)},
+        {"w": (0.6, 2.6), "x": (0.6, 1.2), "p": (2.16, 1.9), "t": (3.72, 1.9), "u": (5.28, 1.9), "v": (6.84, 1.9)}
+        | {"y": (6.84, 0.6), "L": (8.4, 1.6)},
     ),
 }
 
@@ -95,9 +95,15 @@ def slopes_so_far(values, passed):
     return slopes
 
 
-def number(value):
-    """Three digits, with a true minus, and no minus before a zero."""
-    return f"{value + 0.0:.3g}".replace("-", "−")
+def number(value, digits=3):
+    """The value to three digits, with a true minus, and no minus before a zero."""
+    return f"{value + 0.0:.{digits}g}".replace("-", "−")
+
+
+def short_slope(value):
+    """Three digits, or two where a small number has a sign or many zeros, so that it fits into its box."""
+    words = number(value)
+    return words if len(words) <= 6 else number(value, 2 if abs(value) >= 0.001 else 1)
 
 
 class Box:
@@ -108,9 +114,9 @@ class Box:
         corner = x - WIDTH / 2, y - HEIGHT / 2
         self.frame = ax.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, "round,pad=0,rounding_size=0.1", fc="white"))
         look = {"ha": "center", "va": "center", "size": SIZE}
-        self.formula = ax.text(x, y + 0.29, "", weight="bold", **look)
+        self.formula = ax.text(x, y + 0.29, "", weight="bold", **look | {"size": SIZE - 1.5})
         self.value = ax.text(x, y + 0.01, "", color=plots.BLUE, **look)
-        self.slope = ax.text(x, y - 0.27, "", color=plots.RED, **look)
+        self.slope = ax.text(x, y - 0.27, "", color=plots.RED, **look | {"size": SIZE - 1.5})
         self.moving = [self.frame, self.formula, self.value, self.slope]
 
     def write(self, formula, value, slope, now):
@@ -130,7 +136,7 @@ class GraphPicture:
         ax.set(xlim=(0, 9), ylim=(0, 3.7))
         ax.axis("off")
         self.ax, self.stage, self.shown, self.boxes, self.locals = ax, Stage(self.fig), None, {}, {}
-        self.words = ax.text(0.12, 3.42, "", size=SIZE + 2, va="center")
+        self.words = ax.text(0.12, 3.42, "", size=SIZE + 0.5, va="center")
 
     def draw(self, graph, step, play=0, **inputs):
         """PNG bytes of the graph after `step` steps; `play` moves their slider."""
@@ -145,13 +151,13 @@ class GraphPicture:
         for name, box in self.boxes.items():
             formula = f"{name} = {formulas[name][0]}" if name in formulas else name
             value = number(values[name].data) if name in known else ""
-            slope = f"slope {number(slopes[name])}" if name in slopes else ""
+            slope = f"slope {short_slope(slopes[name])}" if name in slopes else ""
             box.write(formula, value, slope, name == now)
         passed = order[::-1][: max(backward - 1, 0)]
         for (source, user), words in self.locals.items():
             local = dict(zip(formulas[user][2], (slope for _, slope in values[user].inputs), strict=True))[source]
-            words.set_text(f"× {number(local)}" if user in passed else "")
-        self.words.set_text(in_words(formulas, values, slopes, now, backward))
+            words.set_text(f"× {number(local, 2)}" if user in passed else "")
+        self.words.set_text(in_words(formulas, values, backward, now))
         boxes = [artist for box in self.boxes.values() for artist in box.moving]
         return self.stage.frame([*boxes, *self.locals.values(), self.words], graph)
 
@@ -173,21 +179,21 @@ class GraphPicture:
         (x0, y0), (x1, y1) = (start[0] + WIDTH / 2, start[1]), (end[0] - WIDTH / 2, end[1])
         look = {"arrowstyle": "-|>", "color": plots.GREY, "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
         self.ax.annotate("", (x1, y1), (x0, y0), arrowprops=look)
-        middle = {"ha": "center", "va": "bottom", "size": SIZE - 1, "color": plots.GREEN, "weight": "bold"}
-        return self.ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.07, "", **middle)
+        look = {"va": "bottom", "size": SIZE - 1, "color": plots.GREEN, "weight": "bold"}
+        look["ha"] = "right" if y1 - y0 > 0.4 else "center"  # beside an arrow that rises, above any other
+        return self.ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.07, "", **look)
 
 
-def in_words(formulas, values, slopes, now, backward):
+def in_words(formulas, values, backward, now):
     """The step as a sentence."""
     if now is None:
-        return "The inputs are known. Forward, one box at a time: move the step."
+        return "The inputs are known. Move the step: forward, one box at a time."
     if backward <= 0:
         return f"Forward: {now} = {formulas[now][0]} = {number(values[now].data)}"
     if backward == 1:
         return f"Backward begins at {now}: its slope by itself is 1."
-    sources = zip(formulas[now][2], values[now].inputs, strict=True)
-    parts = [
-        f"{name} gets {number(local)} × {number(slopes[now])} = {number(local * slopes[now])}"
-        for name, (_, local) in sources
-    ]
+    before, parts = slopes_so_far(values, backward - 2), []
+    for name, (_, local) in zip(formulas[now][2], values[now].inputs, strict=True):
+        more = " more" if name in before else ""
+        parts.append(f"{name} gets {number(local)} × {number(before[now])} = {number(local * before[now])}{more}")
     return f"Backward: {now} passes on.  " + ",  ".join(parts)
