@@ -68,7 +68,7 @@ def backpropagation():
         GraphPicture().draw,
         "A graph of nine boxes for the loss of one neuron, each with its value and below it the slope of the loss by "
         "it, with the local slope on every arrow.",
-        graph=widgets.ToggleButtons(options=list(GRAPHS), description="graph", style={"button_width": "110px"}),
+        graph=widgets.ToggleButtons(options=list(GRAPHS), description="graph", style={"button_width": "140px"}),
         play=play,
         step=step,
         **{name: widgets.FloatSlider(value, description=name, **look) for name, value in start.items()},

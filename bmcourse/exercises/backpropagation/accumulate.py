@@ -21,6 +21,12 @@ def accumulate(model, batches):
         loss.backward()
 
 
+ONE_WALK = (
+    "You add up the losses and call backward() once at the end. Until then the values of all pieces are kept, as for "
+    "one big batch. Call backward() for each piece, inside the loop."
+)
+
+
 @accumulate.cases
 def cases():
     def piece(size):
@@ -43,7 +49,11 @@ def what_is_left(answer, batches, before):
         p.grad = torch.full_like(p, before)
     model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     values = [p.detach().clone() for p in model.parameters()]
+    walks = []
+    model.weight.register_post_accumulate_grad_hook(lambda _: walks.append(1))
     answer(model, batches)
+    if 1 < len(batches) == len(seen) and len(walks) == 1:
+        raise Mistake(ONE_WALK)
     if len(batches) > 1 and seen and max(seen) > max(len(x) for x, _ in batches):
         raise Mistake(
             "You join the pieces to one big batch, for which the memory is too small: one backward() a piece."
@@ -141,6 +151,32 @@ accumulate.mistake(
     "divide by the number of all examples.",
     never_zeroed_and_means=accumulate.changed("    model.zero_grad()\n", "", ".sum() / total", ".mean()"),
 )
+
+accumulate.mistake(
+    "zero_grad() stands inside the loop, so only the mean of the last piece is left. Call it once, before the loop, "
+    "and divide by the number of all examples.",
+    zeroed_in_the_loop_and_means=accumulate.changed(
+        "        loss = (", "        model.zero_grad()\n        loss = (", ".sum() / total", ".mean()"
+    ),
+)
+
+
+@accumulate.mistake(ONE_WALK)
+def one_walk(model, batches):
+    model.zero_grad()
+    loss = sum(((model(x) - y) ** 2).sum() for x, y in batches)
+    (loss / sum(len(y) for _, y in batches)).backward()
+
+
+@accumulate.mistake(
+    "You change the parameters. Only the gradients are asked for: no step here.",
+)
+def with_a_step(model, batches):
+    accumulate(model, batches)
+    with torch.no_grad():
+        for p in model.parameters():
+            p -= 0.1 * p.grad
+
 
 accumulate.hints(
     "backward() adds to .grad. What must happen once, before the first piece?",

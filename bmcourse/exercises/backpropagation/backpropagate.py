@@ -171,6 +171,17 @@ def first_input(order):
             source.grad += slope * value.grad
 
 
+@backpropagate.mistake(
+    "Values that were computed keep what an earlier pass has left in them, and pass it on again. Set their grad to 0 "
+    "before the walk."
+)
+def only_the_result_is_set(order):
+    order[-1].grad = 1.0
+    for value in reversed(order):
+        for source, slope in value.inputs:
+            source.grad += slope * value.grad
+
+
 backpropagate.hints(
     "Three parts: set to 0 what was computed, give the result the gradient 1, walk backward.",
     "At each value: for source, slope in value.inputs. What does the chain rule pass on to source?",

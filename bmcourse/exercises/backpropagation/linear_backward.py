@@ -6,6 +6,10 @@ from bmcourse.exercises.checklists import uncommon
 from bmcourse.exercises.core import exercise
 from bmcourse.exercises.outcomes import Mistake
 
+NO_FIT = (
+    "Two of your tables do not fit: in a product @ the sizes that meet must be equal. upstream is (B, O), x is (B, I), "
+    "weight is (O, I). A .T may be missing, or one too many."
+)
 FREE = {"a gradient is wanted": "the result is three gradients; no second ones are asked for"}
 
 
@@ -45,7 +49,10 @@ def cases():
 
 @linear_backward.run
 def named(answer, x, weight, upstream):
-    given = answer(x, weight, upstream)
+    try:
+        given = answer(x, weight, upstream)
+    except RuntimeError as error:
+        raise Mistake(NO_FIT) if "shapes cannot be multiplied" in str(error) else error from None
     if given is None:
         return None
     if not isinstance(given, tuple | list) or len(given) != 3:
@@ -149,6 +156,19 @@ linear_backward.mistake(
     "All three have the wrong sign. The gradient points to where the loss grows; the step against it comes later.",
     wrong_sign=lambda x, weight, upstream: tuple(-g for g in linear_backward(x, weight, upstream)),
 )
+
+linear_backward.mistake(
+    "You take means over the batch, for weight and for bias. Their contributions add up. If the loss is a mean, "
+    "upstream has that in it already.",
+    means=linear_backward.changed("upstream.T @ x", "upstream.T @ x / len(x)", ".sum(dim=0)", ".mean(dim=0)"),
+)
+linear_backward.mistake(
+    "Two products are transposed: by x is upstream @ weight, and by weight is upstream.T @ x.",
+    both_transposed=linear_backward.changed(
+        "upstream @ weight", "upstream @ weight.T", "upstream.T @ x", "x.T @ upstream"
+    ),
+)
+
 
 linear_backward.hints(
     "Write the shapes down: upstream (B, O), x (B, I), weight (O, I). Only one product of two of them gives (B, I).",

@@ -174,6 +174,27 @@ def in_place(function, point, h):
     return slopes
 
 
+numerical_gradient.mistake(
+    "`point + h` nudges all numbers at once, and one number came. Nudge one at a time, in a loop over the places.",
+    point_plus_h=lambda function, point, h: (function(point + h) - function(point - h)) / (2 * h),
+)
+
+
+@numerical_gradient.mistake(
+    "`up = point` makes no copy: up, down and point are one tensor, and each nudge moves all three. Write "
+    "point.clone()."
+)
+def no_copies(function, point, h):
+    slopes = torch.zeros_like(point)
+    for i in range(len(point)):
+        up = point
+        up[i] += h
+        down = point
+        down[i] -= h
+        slopes[i] = (function(up) - function(down)) / (2 * h)
+    return slopes
+
+
 numerical_gradient.hints(
     "One number at a time: how much does the result change when only this one moves?",
     "A tensor of zeros with h at one place is a nudge: function(point + nudge), function(point - nudge).",

@@ -113,9 +113,19 @@ slope_of_paths.mistake(
     no_empty_path=lambda paths: float(sum(math.prod(path) for path in paths if path)),
 )
 slope_of_paths.mistake(
-    "`return` stands inside the loop, or there is a list for each path: one number is asked for, their sum.",
+    "A list came, with a number for each path. One number is asked for: their sum.",
     list_of_slopes=lambda paths: [math.prod(path, start=1.0) for path in paths],
 )
+
+
+@slope_of_paths.mistake("`return` stands inside the loop, so only the first path counts. Move it out, to the left.")
+def return_in_the_loop(paths):
+    total = 0.0
+    for path in paths:
+        total += math.prod(path, start=1.0)
+        return total
+    return None
+
 
 slope_of_paths.hints(
     "A step with slope 3 makes every change three times as large. What do two steps make of it, one after the other?",

@@ -98,6 +98,12 @@ tanh_backward.mistake(
     summed=tanh_backward.changed(LOCAL, "((1 - y**2) * upstream).sum()"),
 )
 
+tanh_backward.mistake(
+    "@ is a matrix product. Each number has a slope of its own here: multiply number by number, with *.",
+    matrix_product=lambda y, upstream: upstream @ (1 - y**2),
+)
+
+
 tanh_backward.hints(
     "Two factors: the slope of tanh at this place, and the gradient that comes from above.",
     "tanh(x) is y. So 1 - tanh(x)² needs no x.",

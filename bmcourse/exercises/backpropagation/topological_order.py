@@ -22,6 +22,9 @@ def topological_order(result):
     return order
 
 
+PAIRS = "value.inputs holds pairs, a value and a slope. Take them apart: `for source, slope in value.inputs`."
+
+
 class Node:
     """A value as far as its order is concerned."""
 
@@ -52,9 +55,12 @@ def what_holds(answer, graph):
     nodes = {name: Node(name) for name in graph}
     for name, sources in graph.items():
         nodes[name].inputs = [(nodes[source], 1.0) for source in sources]
-    order = answer(list(nodes.values())[-1])
+    try:
+        order = answer(list(nodes.values())[-1])
+    except AttributeError as error:
+        raise Mistake(PAIRS) if "'tuple' object" in str(error) else error from None
     if order is None:
-        return None
+        raise Mistake("Your code gave back None. Is `return order` missing?")
     if not isinstance(order, list | tuple) or not all(isinstance(value, Node) for value in order):
         raise Mistake("Return a list of the values themselves: order.append(value), and `return order` at the end.")
     places = {value.name: place for place, value in enumerate(order)}
@@ -186,6 +192,12 @@ topological_order.mistake(
     "Only the result came. Visit its inputs, too, before you append it.",
     result_only=lambda result: [result],
 )
+
+
+@topological_order.mistake(PAIRS)
+def pairs_not_taken_apart(result):
+    return [*(value for pair in result.inputs for value in pairs_not_taken_apart(pair)), result]
+
 
 topological_order.hints(
     "When may a value stand in the list? When all its inputs stand there.",
