@@ -18,7 +18,7 @@ FORMULAS = {
 
 @pytest.fixture
 def shown(monkeypatch):
-    return explorers.taken(monkeypatch, lesson, lesson.backpropagation)
+    return explorers.taken(monkeypatch, lesson, lesson.graph)
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

@@ -10,7 +10,7 @@ EXPLORERS = {
     "outlier": "losses",
     "logits": "losses",
     "loss_surface": "losses",
-    "backpropagation": "backpropagation",
+    "graph": "backpropagation",
     "race": "optimizers",
     "attention": "heads",
     "convolution": "architectures",

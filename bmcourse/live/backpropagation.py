@@ -57,7 +57,7 @@ GRAPHS = {
 }
 
 
-def backpropagation():
+def graph():
     """Step through a graph: values forward, then slopes backward, each the sum of what its users pass to it."""
     step = widgets.IntSlider(LAST, min=0, max=LAST, description="step", layout={"width": "330px"})
     play = widgets.Play(value=LAST, min=0, max=LAST, interval=1500, show_repeat=False, layout={"width": "80px"})
