@@ -12,7 +12,7 @@ from torch import nn
 
 
 class Value:
-    """A number that knows what it was computed from: `inputs`, pairs of a Value and the slope by it."""
+    """A number that knows what it was computed from: `inputs`, pairs of a Value and the slope for it."""
 
     def __init__(self, data, inputs=()):
         self.data, self.inputs, self.grad = data, inputs, 0.0
@@ -69,7 +69,7 @@ def topological_order(result):
 
 
 def backpropagate(order):
-    """Give every Value of `order` the slope of the last one by it, in `grad`; those without inputs add it to theirs."""
+    """Write the slope of the last Value of `order` into each one's `grad`; those without inputs add it to theirs."""
     for value in order:
         if value.inputs:
             value.grad = 0.0
@@ -110,7 +110,7 @@ class DeepMLP(nn.Module):
 
 
 def sizes_by_depth(model, x, y):
-    """Two lists, first layer first: the root mean square of what each hidden layer gives, and of the slope by it.
+    """Two lists, first layer first: the root mean square of each hidden layer's output, and of the slope for it.
 
     The slope is that of the cross-entropy of `x` (B, 64) and the classes `y` (B,). No `.grad` is touched.
     """

@@ -71,7 +71,7 @@ def test_steps_in_words():
     assert said == [
         "The inputs are known. Move the step: forward, one box at a time.",
         "Forward: s = p + b = 0.4",
-        "Backward begins at L: its slope by itself is 1.",
+        "Backward begins at L: its own slope is 1.",
         "Backward: L passes on.  d gets 1.76 × 1 = 1.76",
     ]
 

@@ -52,8 +52,8 @@ def nudge_errors(seed, dtype=torch.float64, one_sided=False):
 
 
 @claim(
-    "The best nudge lies in the middle: in float64, 0.01 and 0.00000000001 both give slopes that are more than a "
-    "hundred times as wrong as those of the best nudge.",
+    "The best nudge is neither large nor tiny: in float64, with 0.01 and with 0.00000000001 the error is more than "
+    "a hundred times that of the best nudge.",
     unit="times the error of the best nudge",
     at_least=100.0,
     table=lambda seed: list(nudge_errors(seed).values()),
@@ -64,7 +64,7 @@ def nudges_err_at_both_ends(seed):
 
 
 @claim(
-    "To both sides is better: the slope from a nudge up and a nudge down is more than ten times as exact as that "
+    "Two nudges beat one: the slope from a nudge up and a nudge down is more than ten times as exact as the slope "
     "from one nudge up, each with its own best nudge.",
     unit="times the error",
     at_least=10.0,
@@ -107,7 +107,7 @@ def best(seed, **settings):
 
 
 def shrinkage(seed, **settings):
-    """How many times the slope by what the last hidden layer gives is that by what the first gives, before training."""
+    """How many times the slope for the last hidden layer's output is that for the first one's, before training."""
     torch.manual_seed(seed)
     images, labels, *_ = digits()
     _, slopes = sizes_by_depth(DeepMLP(**settings), images[:256], labels[:256])
@@ -115,8 +115,8 @@ def shrinkage(seed, **settings):
 
 
 @claim(
-    "A little too small in each layer is far too small over twenty: with half of Xavier's scale the slopes shrink "
-    "more than a thousand times as much on their way back as with Xavier's.",
+    "Small factors multiply: with half of Xavier's scale the slopes shrink more than a thousand times as much on "
+    "their way back through 20 layers as with Xavier's.",
     unit="times as much",
     at_least=1000.0,
 )
@@ -125,8 +125,8 @@ def small_weights_make_slopes_vanish(seed):
 
 
 @claim(
-    "The scale of the first weights decides whether 20 layers of tanh train at all: with Xavier's they do, with 0.3"
-    " times it and with 4 times it they do not. (200 steps of Adam, each at its own best of four learning rates.)",
+    "The scale of the first weights decides whether 20 layers of tanh train: with Xavier's they do, with 0.3 times "
+    "or 4 times that scale they do not. (200 steps of Adam, each at its own best of four learning rates.)",
     unit="points more accurate than the better of the two",
     at_least=20.0,
 )
@@ -136,8 +136,8 @@ def xavier_trains_twenty_layers(seed):
 
 
 @claim(
-    "Twenty layers of ReLU train with Kaiming's weights and hardly with weights as small as torch's own layers "
-    "begin with. (200 steps of Adam, each at its own best of four learning rates.)",
+    "Twenty layers of ReLU train with Kaiming's weights, and hardly at all with the smaller scale that torch's own "
+    "layers begin with. (200 steps of Adam, each at its own best of four learning rates.)",
     unit="points more accurate",
     at_least=20.0,
 )

@@ -51,7 +51,7 @@ GRAPHS = {
             "v": ("tanh(u)", Value.tanh, "u"),
             "L": ("v − y", operator.sub, "vy"),
         },
-        {"w": (0.6, 2.6), "x": (0.6, 1.2), "p": (2.16, 1.9), "t": (3.72, 1.9), "u": (5.28, 1.9), "v": (6.84, 1.9)}
+        {"w": (0.6, 2.7), "x": (0.6, 1.0), "p": (2.16, 1.9), "t": (3.72, 1.9), "u": (5.28, 1.9), "v": (6.84, 1.9)}
         | {"y": (6.84, 0.6), "L": (8.4, 1.6)},
     ),
 }
@@ -66,7 +66,7 @@ def graph():
     look = {"min": -3.0, "max": 3.0, "step": 0.1, "readout_format": ".1f", "layout": {"width": "230px"}}
     explore(
         GraphPicture().draw,
-        "A graph of nine boxes for the loss of one neuron, each with its value and below it the slope of the loss by "
+        "A graph of nine boxes for the loss of one neuron, each with its value and below it the slope of the loss for "
         "it, with the local slope on every arrow.",
         graph=widgets.ToggleButtons(options=list(GRAPHS), description="graph", style={"button_width": "140px"}),
         play=play,
@@ -107,7 +107,7 @@ def short_slope(value):
 
 
 class Box:
-    """One value: its formula, its number, and the slope of the result by it."""
+    """One value: its formula, its number, and the slope of the result for it."""
 
     def __init__(self, ax, place):
         x, y = place
@@ -156,7 +156,7 @@ class GraphPicture:
         passed = order[::-1][: max(backward - 1, 0)]
         for (source, user), words in self.locals.items():
             local = dict(zip(formulas[user][2], (slope for _, slope in values[user].inputs), strict=True))[source]
-            words.set_text(f"× {number(local, 2)}" if user in passed else "")
+            words.set_text(f"×{number(local, 2)}" if user in passed else "")
         self.words.set_text(in_words(formulas, values, backward, now))
         boxes = [artist for box in self.boxes.values() for artist in box.moving]
         return self.stage.frame([*boxes, *self.locals.values(), self.words], graph)
@@ -179,9 +179,9 @@ class GraphPicture:
         (x0, y0), (x1, y1) = (start[0] + WIDTH / 2, start[1]), (end[0] - WIDTH / 2, end[1])
         look = {"arrowstyle": "-|>", "color": plots.GREY, "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
         self.ax.annotate("", (x1, y1), (x0, y0), arrowprops=look)
-        look = {"va": "bottom", "size": SIZE - 1, "color": plots.GREEN, "weight": "bold"}
-        look["ha"] = "right" if y1 - y0 > 0.4 else "center"  # beside an arrow that rises, above any other
-        return self.ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.07, "", **look)
+        look = {"va": "bottom", "size": SIZE - 1.5, "color": plots.GREEN, "weight": "bold"}
+        look["ha"] = "right" if y1 - y0 > 0.6 else "center"  # beside an arrow that rises, above any other
+        return self.ax.text((x0 + x1) / 2, (y0 + y1) / 2 + (0.12 if y1 < y0 - 0.2 else 0.06), "", **look)
 
 
 def in_words(formulas, values, backward, now):
@@ -191,7 +191,7 @@ def in_words(formulas, values, backward, now):
     if backward <= 0:
         return f"Forward: {now} = {formulas[now][0]} = {number(values[now].data)}"
     if backward == 1:
-        return f"Backward begins at {now}: its slope by itself is 1."
+        return f"Backward begins at {now}: its own slope is 1."
     before, parts = slopes_so_far(values, backward - 2), []
     for name, (_, local) in zip(formulas[now][2], values[now].inputs, strict=True):
         more = " more" if name in before else ""

@@ -127,7 +127,7 @@ backpropagate.mistake(
     forward=backpropagate.changed("reversed(order)", "order"),
 )
 backpropagate.mistake(
-    "Nothing starts it: the slope of the result by itself is 1. Set order[-1].grad first.",
+    "Nothing starts it: the slope of the result with respect to itself is 1. Set order[-1].grad first.",
     never_started=backpropagate.changed("order[-1].grad += 1.0", "order[-1].grad += 0.0"),
 )
 backpropagate.mistake(

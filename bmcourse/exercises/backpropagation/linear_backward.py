@@ -15,7 +15,7 @@ FREE = {"a gradient is wanted": "the result is three gradients; no second ones a
 
 @exercise(
     prompt="The backward pass of a linear layer y = x @ weight.T + bias, with x (B, I), weight (O, I), bias (O,). "
-    "`upstream` (B, O) is the gradient of the loss by y. Returns three gradients: by x, by weight and by bias, each in "
+    "`upstream` (B, O) is the gradient for y. Returns three gradients: for x, for weight and for bias, each in "
     "the shape of what it belongs to.",
     built=("backward", "grad", "vjp", "jacobian", "jacrev", "linear_backward"),
     untried={"x": FREE, "weight": FREE, "upstream": FREE},
@@ -56,15 +56,15 @@ def named(answer, x, weight, upstream):
     if given is None:
         return None
     if not isinstance(given, tuple | list) or len(given) != 3:
-        raise Mistake("Return three gradients: by x, by weight, by bias. Put commas between them.")
-    return dict(zip(("by x", "by weight", "by bias"), given, strict=True))
+        raise Mistake("Return three gradients: for x, for weight, for bias. Put commas between them.")
+    return dict(zip(("for x", "for weight", "for bias"), given, strict=True))
 
 
 @linear_backward.judge
 def by_autograd(x, weight, upstream):
     leaves = [table.detach().clone().requires_grad_() for table in (x, weight, torch.zeros_like(upstream[0]))]
     y = torch.nn.functional.linear(*leaves)
-    return dict(zip(("by x", "by weight", "by bias"), torch.autograd.grad(y, leaves, upstream), strict=True))
+    return dict(zip(("for x", "for weight", "for bias"), torch.autograd.grad(y, leaves, upstream), strict=True))
 
 
 @linear_backward.right
@@ -87,16 +87,16 @@ def transposed_twice(x, weight, upstream):
 
 
 linear_backward.mistake(
-    "The gradient by weight is transposed: it came as (I, O), and weight is (O, I). Write upstream.T @ x.",
+    "The gradient for weight is transposed: it came as (I, O), and weight is (O, I). Write upstream.T @ x.",
     weight_transposed=linear_backward.changed("upstream.T @ x", "x.T @ upstream"),
 )
 linear_backward.mistake(
-    "The gradient by x goes back through the weights as they are: (B, O) @ (O, I). You transposed them, as in the "
+    "The gradient for x goes back through the weights as they are: (B, O) @ (O, I). You transposed them, as in the "
     "forward pass.",
     weight_transposed_for_x=linear_backward.changed("upstream @ weight", "upstream @ weight.T"),
 )
 linear_backward.mistake(
-    "The gradient by x is transposed: x is (B, I).",
+    "The gradient for x is transposed: x is (B, I).",
     x_transposed=linear_backward.changed("upstream @ weight", "weight.T @ upstream.T"),
 )
 linear_backward.mistake(
@@ -105,7 +105,7 @@ linear_backward.mistake(
     mean_for_bias=linear_backward.changed(".sum(dim=0)", ".mean(dim=0)"),
 )
 linear_backward.mistake(
-    "You divide the gradient by weight by the batch size. If the loss is a mean, upstream has that in it already.",
+    "You divide the gradient for weight by the batch size. If the loss is a mean, upstream has that in it already.",
     mean_for_weight=linear_backward.changed("upstream.T @ x", "upstream.T @ x / len(x)"),
 )
 linear_backward.mistake(
@@ -113,20 +113,20 @@ linear_backward.mistake(
     summed_over_outputs=linear_backward.changed("dim=0", "dim=1"),
 )
 linear_backward.mistake(
-    "The gradient by bias is one number with you. The bias is (O,): sum over the batch only, dim=0.",
+    "The gradient for bias is one number with you. The bias is (O,): sum over the batch only, dim=0.",
     one_number_for_bias=linear_backward.changed("sum(dim=0)", "sum()"),
 )
 linear_backward.mistake(
-    "The gradient by bias has a row for each example, (B, O). The same bias was used for all of them: sum over the "
+    "The gradient for bias has a row for each example, (B, O). The same bias was used for all of them: sum over the "
     "batch, dim=0.",
     bias_not_summed=linear_backward.changed("upstream.sum(dim=0)", "upstream"),
 )
 linear_backward.mistake(
-    "The gradient by bias came as (1, O), and the bias is (O,): leave keepdim out.",
+    "The gradient for bias came as (1, O), and the bias is (O,): leave keepdim out.",
     bias_keeps_dimension=linear_backward.changed("dim=0", "dim=0, keepdim=True"),
 )
 linear_backward.mistake(
-    "Your gradient by bias is 1 everywhere: that is the local slope. Multiply by what comes from above, and sum.",
+    "Your gradient for bias is 1 everywhere: that is the local slope. Multiply by what comes from above, and sum.",
     ones_for_bias=linear_backward.changed("upstream.sum(dim=0)", "torch.ones_like(upstream[0])"),
 )
 linear_backward.mistake(
@@ -138,11 +138,11 @@ linear_backward.mistake(
     no_upstream_for_weight=linear_backward.changed("upstream.T @ x", "x.sum(dim=0).expand(len(weight), -1)"),
 )
 linear_backward.mistake(
-    "The three are in another order: first by x, then by weight, then by bias.",
+    "The three are in another order: first for x, then for weight, then for bias.",
     weight_first=linear_backward.changed("upstream @ weight, upstream.T @ x", "upstream.T @ x, upstream @ weight"),
 )
 linear_backward.mistake(
-    "x and weight are exchanged: by x goes through the weights, by weight through x.",
+    "x and weight are exchanged: the one for x goes through the weights, the one for weight through x.",
     bias_first=linear_backward.changed(
         "return upstream @ weight, upstream.T @ x, upstream.sum(dim=0)",
         "return upstream.sum(dim=0), upstream @ weight, upstream.T @ x",
@@ -163,7 +163,7 @@ linear_backward.mistake(
     means=linear_backward.changed("upstream.T @ x", "upstream.T @ x / len(x)", ".sum(dim=0)", ".mean(dim=0)"),
 )
 linear_backward.mistake(
-    "Two products are transposed: by x is upstream @ weight, and by weight is upstream.T @ x.",
+    "Two products are transposed: for x it is upstream @ weight, for weight upstream.T @ x.",
     both_transposed=linear_backward.changed(
         "upstream @ weight", "upstream @ weight.T", "upstream.T @ x", "x.T @ upstream"
     ),
@@ -172,6 +172,6 @@ linear_backward.mistake(
 
 linear_backward.hints(
     "Write the shapes down: upstream (B, O), x (B, I), weight (O, I). Only one product of two of them gives (B, I).",
-    "By weight is (O, I): sum over the batch, so B must stand in the middle of the product: (O, B) @ (B, I).",
+    "For weight it is (O, I): sum over the batch, so B must stand in the middle of the product: (O, B) @ (B, I).",
     "The bias was added to each of the B examples: its gradients add up over them.",
 )

@@ -7,8 +7,8 @@ from bmcourse.exercises.core import exercise
 
 
 @exercise(
-    prompt="The gradient by x, for y = tanh(x), any shape. You get `y`, not x, and `upstream`, the gradient by y. The "
-    "slope of tanh is 1 - tanh(x)².",
+    prompt="The gradient for x, where y = tanh(x), of any shape. You get `y`, not x, and `upstream`, the gradient for "
+    "y. The slope of tanh is 1 - tanh(x)².",
     built=("backward", "grad", "vjp", "tanh_backward"),
 )
 def tanh_backward(y, upstream):
@@ -94,7 +94,7 @@ tanh_backward.mistake(
     relu=tanh_backward.changed("(1 - y**2)", "(y > 0)"),
 )
 tanh_backward.mistake(
-    "You added everything up. The gradient by x has the shape of x: one slope for each number.",
+    "You added everything up. The gradient for x has the shape of x: one slope for each number.",
     summed=tanh_backward.changed(LOCAL, "((1 - y**2) * upstream).sum()"),
 )
 
