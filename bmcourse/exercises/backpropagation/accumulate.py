@@ -7,10 +7,10 @@ from bmcourse.exercises.outcomes import Mistake
 
 
 @exercise(
-    prompt="A batch too big for the memory comes in pieces: `batches`, a list of (x, y). Leave in p.grad of every "
-    "parameter of `model` the gradient of the mean squared error over all numbers of all pieces together, as one big "
-    "batch would. One backward() a piece; the pieces may differ in size. What .grad held before does not count. "
-    "Changes no parameter, returns nothing.",
+    prompt="A batch is too big for the memory, so it comes in pieces: `batches`, a list of (x, y). Leave in p.grad of"
+    " every parameter of `model` the gradient of the mean squared error over all pieces together, as one big "
+    "batch would give it. Call backward() once for each piece; the pieces may differ in size. What .grad held "
+    "before must not count. Changes no parameter, returns nothing.",
     untried={"batches": {"the same item twice": "two equal pieces tell nothing that unequal ones do not"}},
 )
 def accumulate(model, batches):
@@ -180,6 +180,6 @@ def with_a_step(model, batches):
 
 accumulate.hints(
     "backward() adds to .grad. What must happen once, before the first piece?",
-    "The mean over all is the sum of all, divided by the number of all.",
+    "The mean over all pieces is the sum over all of them, divided by how many numbers they have together.",
     "For each piece: ((model(x) - y) ** 2).sum() / total, and backward().",
 )

@@ -185,5 +185,5 @@ def only_the_result_is_set(order):
 backpropagate.hints(
     "Three parts: set to 0 what was computed, give the result the gradient 1, walk backward.",
     "At each value: for source, slope in value.inputs. What does the chain rule pass on to source?",
-    "slope * value.grad, and += because another path may have brought something before.",
+    "slope * value.grad, added with +=, because another path may have brought something already.",
 )

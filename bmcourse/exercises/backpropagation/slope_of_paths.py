@@ -6,9 +6,10 @@ from bmcourse.exercises.core import exercise
 
 
 @exercise(
-    prompt="How fast the result changes with an input, from the local slopes. `paths` has a list for each path from "
-    "the input to the result, with the local slope of each step on it: [[2.0, 3.0], [4.0]] has two paths. An input "
-    "without a path changes nothing: 0. A path without steps is the result itself: slope 1.",
+    prompt="How fast the result changes with an input, from the local slopes. `paths` has one list for each path from"
+    " the input to the result, with the local slopes of its steps: [[2.0, 3.0], [4.0]] are two paths. Without "
+    "any path the input changes nothing: 0. A path without steps means that the input is the result itself: "
+    "slope 1.",
 )
 def slope_of_paths(paths):
     total = 0.0

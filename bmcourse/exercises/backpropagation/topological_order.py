@@ -200,7 +200,7 @@ def pairs_not_taken_apart(result):
 
 
 topological_order.hints(
-    "When may a value stand in the list? When all its inputs stand there.",
+    "When may you append a value? When all its inputs are in the list already.",
     "Write an inner function visit(value): visit all its inputs, then append it.",
-    "A set of the values seen keeps visit from going the same way twice: if value in seen, return.",
+    "A set of the values seen keeps visit from going the same way twice: do nothing if the value is in it.",
 )
