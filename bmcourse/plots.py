@@ -128,6 +128,40 @@ def paths(function, walks, title="", margin=0.15):
     return fig
 
 
+def nudges(paths, start="w", end="L"):
+    """How a nudge of 1 at `start` grows along `paths`, {name of the value between: its two slopes}, and adds up."""
+    fig, ax = figure(6.4, 3)
+    rise(ax, 0, 0, 1, BLACK, f"{start}: 1")
+    total, one = 0, len(paths) == 1
+    for number, (name, (first, second)) in enumerate(paths.items()):
+        middle, last, colour = 1 + 0.35 * number, 2.3 + 0.35 * number, COLORS[number]
+        rise(ax, middle, 0, first, colour, f"{name}: {first:g}")
+        rise(ax, last, total, first * second, colour, f"{end}: {first * second:g}" if one else f"{first * second:+g}")
+        total += first * second
+        lead(ax, (0, 1), (middle, first), colour, f"× {first:g}")
+        lead(ax, (middle, first), (last, total), colour, f"× {second:g}")
+    if not one:
+        rise(ax, 3.3, 0, total, BLACK, f"{end}: {total:g}")
+    ax.set(xlim=(-0.4, 3.7), xticks=[], ylabel="how far it moves", ylim=(0, 1.12 * ax.get_ylim()[1]))
+    return fig
+
+
+def rise(ax, x, start, height, colour, words):
+    """An arrow at `x` from `start`, `height` up or down, with words at its end."""
+    ax.annotate("", (x, start + height), (x, start), arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 3})
+    ax.plot(x, start + height, alpha=0)  # for the limits of the axes
+    look = {"ha": "right", "va": "bottom" if height > 0 else "top", "color": colour}
+    ax.text(x - 0.05, start + height, words.replace("-", "−"), **look)
+
+
+def lead(ax, start, end, colour, words):
+    """A dotted line from one place to another, with words in its middle."""
+    ax.plot(*zip(start, end, strict=True), ":", color=colour)
+    middle = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+    look = {"ha": "center", "va": "center", "bbox": {"fc": "white", "ec": "none", "pad": 1}}
+    ax.text(*middle, words.replace("-", "−"), color=colour, **look)
+
+
 def measured(words, value, below=None, above=None):
     """Print a number with what it should be: ``validation loss ≈ 2.14 (below 2.3)``, or ``(NOT below 2.3)``.
 

@@ -13,7 +13,18 @@ MODULES = sorted((ROOT / "bmcourse").rglob("*.py"))
 
 # From the foundation up: a module may import its own layer and those before it.
 LAYERS = [
-    {"__init__", "preload", "threads", "data", "tokenizer", "models", "losses", "optimizers", "plots"},
+    {
+        "__init__",
+        "preload",
+        "threads",
+        "data",
+        "tokenizer",
+        "models",
+        "losses",
+        "backpropagation",
+        "optimizers",
+        "plots",
+    },
     {
         "training",
         "inference",

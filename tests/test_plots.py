@@ -100,3 +100,17 @@ def test_a_measured_number_stands_beside_its_bound(value, bounds, said, capsys):
 def test_a_measured_number_needs_a_bound():
     with pytest.raises(ValueError, match="give below=, above= or both"):
         plots.measured("loss", 1.0)
+
+
+def words_in(fig):
+    return [text.get_text() for text in fig.axes[0].texts if text.get_text()]
+
+
+def test_a_nudge_grows_along_one_path():
+    assert words_in(plots.nudges({"u": (2, 3)})) == ["w: 1", "u: 2", "L: 6", "× 2", "× 3"]
+
+
+def test_nudges_of_two_paths_add_up():
+    words = words_in(plots.nudges({"u": (2, 3), "v": (3, -1)}, start="a", end="z"))
+    assert words[0] == "a: 1" and words[-1] == "z: 3"
+    assert {"+6", "−3", "× −1"} <= set(words)

@@ -10,6 +10,7 @@ EXPLORERS = {
     "outlier": "losses",
     "logits": "losses",
     "loss_surface": "losses",
+    "graph": "backpropagation",
     "race": "optimizers",
     "attention": "heads",
     "convolution": "architectures",
