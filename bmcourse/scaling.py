@@ -91,7 +91,7 @@ def forward_flops(parameters, tokens):
 
 
 def training_flops(parameters, tokens):
-    """About 6 N D: forward, and twice as much backward. For a mixture of experts (专家混合) N is the active parameters.
+    """About 6 N D: forward, and twice as much backward. For a mixture of experts (混合专家) N is the active parameters.
 
     Source and errors: forward_flops.
     """
@@ -238,6 +238,37 @@ def training_dollars(flops, hardware, utilisation=0.4, dollars_per_hour=None):
     if price is None:
         raise ValueError(f"No price is known for {hardware.name}. Give one: dollars_per_hour=...")
     return training_seconds(flops, hardware, 1, utilisation) / 3600 * price
+
+
+# ---------------------------------------------------------------- many chips
+
+
+def attainable_flops(hardware, intensity):
+    """The FLOP/s a chip can reach at `intensity` FLOPs for each byte it reads: its peak, or what its memory feeds.
+
+    Source: Williams, Waterman and Patterson, "Roofline", 2009.
+    """
+    return min(hardware.flops_per_second, intensity * hardware.bandwidth)
+
+
+def all_reduce_seconds(number_of_bytes, chips, bandwidth):
+    """How long `chips` in a ring need to sum `number_of_bytes`, when each sends `bandwidth` bytes a second.
+
+    Each sends 2 (chips - 1) / chips of the bytes. Latency is left out. Raises ValueError for less than one chip.
+    """
+    if not chips >= 1:
+        raise ValueError(f"chips is {chips}; 1 or more was expected.")
+    return 2 * (chips - 1) / chips * number_of_bytes / bandwidth
+
+
+def pipeline_bubble(stages, parts):
+    """The share of a step in which a stage of a pipeline waits, when the batch is cut into `parts`.
+
+    Source: Huang et al., "GPipe", 2019. Raises ValueError for less than one stage or part.
+    """
+    if not (stages >= 1 and parts >= 1):
+        raise ValueError(f"{stages} stages and {parts} parts came; 1 or more of each was expected.")
+    return (stages - 1) / (parts + stages - 1)
 
 
 # ---------------------------------------------------------------- memory

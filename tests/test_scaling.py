@@ -455,3 +455,30 @@ def test_the_two_fits_differ_by_three_when_not_rounded():
         parameters, tokens = scaling.compute_optimal(5.76e23, law)
         ratios.append(tokens / parameters)
     assert ratios[0] / ratios[1] == pytest.approx(3.2, abs=0.05)
+
+
+# Many chips.
+
+
+def test_a_chip_is_bound_by_its_memory_below_the_ridge_and_by_its_peak_above():
+    chip = scaling.Hardware("chip", 100.0, 0, 10.0, None, "")
+    assert [scaling.attainable_flops(chip, intensity) for intensity in (1, 10, 50)] == [10, 100, 100]
+
+
+@pytest.mark.parametrize("chips", [1, 2, 5])
+def test_a_ring_sends_what_a_slow_loop_counts(chips):
+    sent = sum(60 / chips for _ in ("sum", "share") for _ in range(chips - 1))  # one piece in each round
+    assert scaling.all_reduce_seconds(60, chips, 10) == pytest.approx(sent / 10)
+
+
+@pytest.mark.parametrize("stages, parts", [(1, 1), (4, 1), (4, 8)])
+def test_the_bubble_is_what_a_schedule_leaves_empty(stages, parts):
+    ends = max(stage + part + 1 for stage in range(stages) for part in range(parts))
+    assert scaling.pipeline_bubble(stages, parts) == pytest.approx(1 - parts / ends)
+
+
+def test_no_chips_and_no_stages_are_refused():
+    with pytest.raises(ValueError, match="chips is 0; 1 or more"):
+        scaling.all_reduce_seconds(1, 0, 1)
+    with pytest.raises(ValueError, match="0 stages and 4 parts"):
+        scaling.pipeline_bubble(0, 4)

@@ -62,15 +62,6 @@ def the_rule_holds_for_short_contexts(seed):
     return min(15 - 100 * abs(1 - rule_over_count(config)) for config in shapes(seed, 0.05, 1))
 
 
-@claim(
-    "Where the context is ten times the channels or more, 6 N D sees less than half of the work.",
-    unit="% of the work not seen, the least of 20",
-    at_least=50.0,
-)
-def the_rule_fails_for_long_contexts(seed):
-    return min(100 * (1 - rule_over_count(config)) for config in shapes(seed, 10, 40))
-
-
 # ---------------------------------------------------------------- the sweep
 
 
