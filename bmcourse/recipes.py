@@ -120,7 +120,7 @@ def train_gpt(text, shape, recipe, report):
 
 
 def measure(model, tokenizer, text):
-    """How well the model foretells a text it has not read: nats a token, and bits a character.
+    """How well the model predicts a text it has not read: nats a token, and bits a character.
 
     Bits a character compare models whose tokens differ in length.
     """

@@ -6,7 +6,7 @@ from bmcourse import plots
 from bmcourse.live import diagrams
 
 
-@pytest.mark.parametrize("draw", [diagrams.mlp, diagrams.unrolled, diagrams.lstm, diagrams.lookup])
+@pytest.mark.parametrize("draw", [diagrams.mlp, diagrams.unrolled, diagrams.lstm, diagrams.lookup, diagrams.lora])
 def test_a_diagram_is_a_picture(draw):
     assert plots.png(draw()).startswith(b"\x89PNG")
 

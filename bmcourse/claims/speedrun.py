@@ -59,7 +59,7 @@ def losses_of(model, ids, context):
     return F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="none").view(windows, context)
 
 
-@claim("Counting n-grams of order 5 foretells unread text better than the fast GPT.", unit="nats less", at_least=0.05)
+@claim("Counting n-grams of order 5 predicts new text better than the fast GPT.", unit="nats less", at_least=0.05)
 def counting_beats_a_small_gpt(seed):
     _, trained, counted = trained_and_counted(seed)
     return (trained.mean() - counted.mean()).item()
@@ -77,7 +77,7 @@ def a_gpt_knows_what_counting_does_not(seed):
 
 
 @claim(
-    "The GPT reads further back than four characters: cut down to them, it foretells the same characters worse.",
+    "The GPT reads further back than four characters: cut down to them, it predicts the same characters worse.",
     unit="nats more",
     at_least=0.03,
 )

@@ -185,3 +185,25 @@ def _branch(ax, x, name, color, stream):
     else:
         arrow(ax, (x + 0.87, 3.5), (x + 1.3, 3.5), (x + 1.3, 1.35), color=color)
         ring(ax, x + 1.3, 1.1, "+", stream)
+
+
+# ---------------------------------------------------------------- lesson 15
+
+
+def lora():
+    """LoRA: a large matrix that is frozen, and beside it two thin ones that learn."""
+    fig, ax = canvas(7.2, 2.8, 10.4, 4.4)
+    ax.text(0.5, 2.2, "$x$\n$n$ numbers", ha="center", va="center")
+    box(ax, 3.4, 3.3, "$W$, frozen\n$m × n$", GREY, width=2.4, height=1.6)
+    box(ax, 2.6, 0.9, "$A$\n$r × n$", plots.ORANGE, width=1.7, height=0.7)
+    box(ax, 5.4, 0.9, "$B$\n$m × r$", plots.ORANGE, width=0.8, height=1.5)
+    arrow(ax, (1.2, 2.4), (2.15, 3.3))
+    arrow(ax, (1.2, 2.0), (1.7, 0.9))
+    arrow(ax, (3.5, 0.9), (4.95, 0.9), text="$r$ numbers")
+    arrow(ax, (4.65, 3.3), (7.3, 3.3), (7.75, 2.5))
+    arrow(ax, (5.85, 0.9), (7.3, 0.9), (7.75, 1.95), color=plots.ORANGE)
+    ax.text(6.5, 1.05, "× α / r", ha="center", va="bottom", color=GREY)
+    ring(ax, 7.9, 2.2, "+")
+    arrow(ax, (8.15, 2.2), (8.9, 2.2))
+    ax.text(9.6, 2.2, "$y$\n$m$ numbers", ha="center", va="center")
+    return fig

@@ -132,7 +132,7 @@ hidden_word_loss.mistake(
 
 
 hidden_word_loss.mistake(
-    "You compare place t with target t + 1. That is a GPT's loss, which foretells the next token; a BERT "
+    "You compare place t with target t + 1. That is a GPT's loss, which predicts the next token; a BERT "
     "answers at the place itself.",
     shifted=lambda logits, targets: F.cross_entropy(logits[:, :-1].flatten(0, 1), targets[:, 1:].flatten()),
 )

@@ -133,7 +133,7 @@ induction_score.mistake(
     same_token_and_itself_from_one=changed("tokens[s - 1] ==", "tokens[s] =="),
 )
 induction_score.mistake(
-    "You look at what came *before* the same token. The head is to foretell what comes next: one place after.",
+    "You look at what came *before* the same token. The head should predict what comes next: one place after.",
     before_the_token=changed(PLACES, "[s - 1 for s in range(1, t) if tokens[s] == tokens[t]]"),
 )
 induction_score.mistake(

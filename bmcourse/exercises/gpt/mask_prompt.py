@@ -149,11 +149,11 @@ mask_prompt.mistake(
 
 # The shift.
 mask_prompt.mistake(
-    "The targets are not shifted: each token is to foretell itself. targets[t] is the token *after* inputs[t].",
+    "The targets are not shifted: each token would predict itself. targets[t] is the token *after* inputs[t].",
     no_shift=lambda prompt, answer: (torch.tensor(prompt + answer), torch.tensor([IGNORED] * len(prompt) + answer)),
 )
 mask_prompt.mistake(
-    "The targets are not shifted, though the last token is left out: each token is to foretell itself. targets[t] is "
+    "The targets are not shifted, though the last token is left out: each token would predict itself. targets[t] is "
     "the token *after* inputs[t].",
     no_shift_cut=lambda prompt, answer: (
         torch.tensor(prompt + answer)[:-1],
@@ -212,7 +212,7 @@ mask_prompt.mistake(
 )
 mask_prompt.mistake(
     "You give the prompt as the input and the answer as the target. A GPT writes token by token: while it "
-    "foretells the answer's second token, it reads the first.",
+    "predicts the answer's second token, it reads the first.",
     prompt_to_answer=lambda prompt, answer: (torch.tensor(prompt), torch.tensor(answer)),
 )
 mask_prompt.mistake(
@@ -220,7 +220,7 @@ mask_prompt.mistake(
     answer_alone=changed("tokens[:-1], targets", "tokens[:-1], torch.tensor(answer)"),
 )
 mask_prompt.mistake(
-    "Your inputs are the prompt alone. While it foretells the answer's second token, a GPT reads the first: all tokens "
+    "Your inputs are the prompt alone. While it predicts the answer's second token, a GPT reads the first: all tokens "
     "but the last.",
     inputs_are_the_prompt=changed("tokens[:-1], targets", "torch.tensor(prompt), targets"),
 )
