@@ -309,7 +309,7 @@ class PublishedModel:
 
     `modality` is what it reads and writes: "language", "image", or "multimodal" for more than one kind. `open`: its
     makers give the weights away, some only on request. `active_parameters` is how many parameters of a mixture of
-    experts (专家混合) work on one token. `context` is in tokens. `source` says where each figure stands.
+    experts (混合专家) work on one token. `context` is in tokens. `source` says where each figure stands.
     """
 
     name: str

@@ -93,7 +93,7 @@ def curves(seed):
 
 @claim(
     "At 90 % zeros and without fine-tuning, the smallest weights of all layers together are a better choice than the "
-    "smallest of each layer, and these are better than weights drawn by lot.",
+    "smallest of each layer, and these are better than weights drawn at random.",
     unit="points, the smaller of the leads",
     table=curves,
 )

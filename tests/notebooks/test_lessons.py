@@ -21,6 +21,7 @@ from tests.notebooks.lessons import (
     PATHS,
     code_cells,
     defined_name,
+    minutes,
     names,
     sections,
     solved,
@@ -30,6 +31,7 @@ from tests.notebooks.lessons import (
 )
 
 KNOWN_TAGS = {"exercise", "check", "defines", "deeper", "nbval-ignore-output"}
+OUT_OF_USE = ("anew", "foretells?", "foretold", "by lot", "dearer", "bears? it out", "learns? by heart", "wherefrom", "thereof")
 FORBIDDEN = {
     "pyplot": "pyplot keeps figures open and prints addresses: use bmcourse.plots",
     "clear_output": "nbval cannot compare what clear_output leaves",
@@ -62,6 +64,34 @@ def pictures(notebook):
 def claims_shown(notebook):
     calls = re.findall(r"claims\.show\((.*?)\)", "\n".join(cell.source for cell in code_cells(notebook)), re.S)
     return re.findall(r'"(\w+)"', " ".join(calls))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_times_at_the_top_are_true(path):
+    lesson = read(path)
+    core = [cell for cell in lesson.cells if "deeper" not in tags(cell)]
+    true = round(minutes(core)), round(minutes(lesson.cells)), 8 * len(tagged(lesson, "exercise"))
+    told = re.search(
+        r"^\*\*Time\*\*: (\d+) minutes for the core path, (\d+) for the whole lesson, and about (\d+) more for the "
+        r"exercises\.$",
+        lesson.cells[0].source,
+        re.M,
+    )
+    assert told and all(abs(int(a) - b) <= 2 for a, b in zip(told.groups(), true, strict=True)), f"it takes {true}"
+    assert true[0] <= 45
+
+
+def test_numbers_are_told_as_numbers(notebook):
+    """A line that ends in True or False is for what is yes or no, and rare."""
+    texts = [output.get("text", "") + output.get("data", {}).get("text/plain", "") for cell in code_cells(notebook)
+             for output in cell.outputs]
+    told = re.findall(r"^.*\b(?:True|False)$", "\n".join(texts), re.M)
+    assert len(told) <= 6, f"say how many, with plots.measured: {told}"
+
+
+def test_no_word_is_out_of_use(notebook):
+    prose = "\n".join(cell.source for cell in notebook.cells)
+    assert not re.findall(rf"\b(?:{'|'.join(OUT_OF_USE)})\b", prose)
 
 
 def test_prose_stands_before_code(notebook):
