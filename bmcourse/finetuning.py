@@ -20,7 +20,7 @@ from bmcourse.training import minimise
 def answer_batch(pairs, context):
     """Pairs as inputs (B, T) and targets (B, T): `targets[b, t]` is the token that follows `inputs[b, t]`.
 
-    Targets are IGNORED within the prompt, which the model need not predict, and in the padding on the right.
+    Targets are IGNORED within the prompt, which the model need not foretell, and in the padding on the right.
     Raises ValueError for an empty prompt or answer, and for a pair that is longer than `context` + 1 tokens.
     """
     check_pairs(pairs, context)
@@ -83,7 +83,7 @@ def check_pairs(pairs, context):
         if len(prompt) + len(answer) > context + 1:
             raise ValueError(
                 f"Pair {row} has {len(prompt)} + {len(answer)} tokens; a prompt and its answer may have {context + 1} "
-                f"together (the model's context, and one to predict). Leave it out, or shorten its prompt."
+                f"together (the model's context, and one to foretell). Leave it out, or shorten its prompt."
             )
 
 
